@@ -1,0 +1,146 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** What a settings problem is reported as: one clear line, exit code 1. */
+export class ConfigError extends Error {}
+
+export interface Config {
+  production: boolean;
+  port: number;
+  /** Undefined: all interfaces. */
+  host: string | undefined;
+  /** Undefined: the embedded database in `dataDir`. */
+  databaseUrl: string | undefined;
+  dataDir: string;
+  /** Empty: the in-process broker. More than one: nodes of a cluster. */
+  redisUrls: string[];
+  /** Put before every Redis channel, so that deployments can share a server. */
+  redisPrefix: string;
+  jwtSecret: Uint8Array;
+  accessTokenTtlMs: number;
+  refreshTokenTtlMs: number;
+  corsOrigins: string[];
+  rateLimit: boolean;
+  graphiql: boolean;
+  introspection: boolean;
+  logLevel: string;
+}
+
+/** The origins of Capacitor (iOS, Android), Ionic's older web view, and development servers. */
+export const DEFAULT_ORIGINS = [
+  'capacitor://localhost',
+  'ionic://localhost',
+  'https://localhost',
+  'http://localhost',
+  'http://localhost:3000',
+  'http://localhost:4000',
+  'http://localhost:4200',
+  'http://localhost:5173',
+  'http://localhost:8100',
+];
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+const duration = z
+  .string()
+  .regex(/^[1-9][0-9]{0,8}[smhd]$/, 'must be a number and a unit, such as 30s, 15m, 12h or 7d')
+  .transform((text) => Number(text.slice(0, -1)) * UNIT_MS[text.at(-1) as keyof typeof UNIT_MS]);
+
+const onOff = z.enum(['on', 'off'], 'must be on or off').transform((value) => value === 'on');
+
+const url = (schemes: string[]) =>
+  z.string().refine(
+    (text) => URL.canParse(text) && schemes.includes(new URL(text).protocol),
+    `must be a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
+  );
+
+const list = <T extends z.ZodType<string>>(item: T) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .pipe(z.array(item));
+
+const origin = z
+  .string()
+  .refine((text) => /^[a-z][a-z0-9+.-]*:\/\/[^/?#*@\s]+$/i.test(text), 'must be exact origins, such as https://app.example');
+
+const port = z
+  .string()
+  .regex(/^[0-9]{1,5}$/, 'must be a port, 0 to 65535')
+  .transform(Number)
+  .refine((value) => value <= 65535, 'must be a port, 0 to 65535');
+
+const settings = z.object({
+  NODE_ENV: z.string().optional(),
+  PORT: port.default(4000),
+  HOST: z.string().optional(),
+  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATA_DIR: z.string().default('./data'),
+  REDIS_URL: list(url(['redis:', 'rediss:'])).default([]),
+  REDIS_PREFIX: z.string().default('parley:'),
+  JWT_SECRET: z
+    .string()
+    .refine((text) => Buffer.byteLength(text) >= 32, 'must have 32 bytes or more')
+    .optional(),
+  ACCESS_TOKEN_TTL: duration.default(30 * UNIT_MS.m),
+  REFRESH_TOKEN_TTL: duration.default(180 * UNIT_MS.d),
+  CORS_ORIGINS: list(origin).default(DEFAULT_ORIGINS),
+  RATE_LIMIT: onOff.default(true),
+  GRAPHIQL: onOff.optional(),
+  INTROSPECTION: onOff.optional(),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a level, such as info or debug')
+    .default('info'),
+});
+
+/**
+ * Reads every setting once. An empty value counts as absent.
+ *
+ * @throws ConfigError for the first value that is not as described in the README.
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = settings.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    throw new ConfigError(`${issue.path[0]?.toString()} ${issue.message}`);
+  }
+  const s = parsed.data;
+  const production = s.NODE_ENV === 'production';
+  if (production && s.JWT_SECRET === undefined)
+    throw new ConfigError('JWT_SECRET is required when NODE_ENV=production (32 bytes or more)');
+  return {
+    production,
+    port: s.PORT,
+    host: s.HOST,
+    databaseUrl: s.DATABASE_URL,
+    dataDir: s.DATA_DIR,
+    redisUrls: s.REDIS_URL,
+    redisPrefix: s.REDIS_PREFIX,
+    jwtSecret: new TextEncoder().encode(s.JWT_SECRET ?? developmentSecret(s.DATA_DIR)),
+    accessTokenTtlMs: s.ACCESS_TOKEN_TTL,
+    refreshTokenTtlMs: s.REFRESH_TOKEN_TTL,
+    corsOrigins: s.CORS_ORIGINS,
+    rateLimit: s.RATE_LIMIT,
+    graphiql: s.GRAPHIQL ?? !production,
+    introspection: s.INTROSPECTION ?? !production,
+    logLevel: s.LOG_LEVEL,
+  };
+}
+
+/** Made at the first start and kept, so that a restart signs nobody out. */
+function developmentSecret(dataDir: string): string {
+  const path = join(dataDir, 'jwt-secret');
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(path, randomBytes(48).toString('base64url'), { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST')
+      throw new ConfigError(`DATA_DIR ${dataDir} cannot be written: ${(error as Error).message}`);
+  }
+  const secret = readFileSync(path, 'utf8').trim();
+  if (Buffer.byteLength(secret) < 32) throw new ConfigError(`${path} is damaged: remove it to have a new one made`);
+  return secret;
+}

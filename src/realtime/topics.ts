@@ -1,0 +1,8 @@
+/** Something in the chat changed; the hint carries the chat's revision. */
+export const chatTopic = (chatId: string): string => `chat:${chatId}`;
+
+/** Something changed for this person alone; the hint carries the person's revision. */
+export const userTopic = (userId: string): string => `user:${userId}`;
+
+/** A session of this person ended; the hint's number means nothing. */
+export const sessionsTopic = (userId: string): string => `sessions:${userId}`;
