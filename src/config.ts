@@ -51,12 +51,14 @@ const duration = z
 const onOff = z.enum(['on', 'off'], 'must be on or off').transform((value) => value === 'on');
 
 const url = (schemes: string[]) =>
-  z.string().refine(
-    (text) => URL.canParse(text) && schemes.includes(new URL(text).protocol),
-    `must be a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
-  );
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && schemes.includes(new URL(text).protocol),
+      `must be a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
+    );
 
-const list = <T extends z.ZodType<string>>(item: T) =>
+const list = (item: z.ZodType<string, string>) =>
   z
     .string()
     .transform((text) => text.split(',').map((part) => part.trim()))
@@ -64,7 +66,10 @@ const list = <T extends z.ZodType<string>>(item: T) =>
 
 const origin = z
   .string()
-  .refine((text) => /^[a-z][a-z0-9+.-]*:\/\/[^/?#*@\s]+$/i.test(text), 'must be exact origins, such as https://app.example');
+  .refine(
+    (text) => /^[a-z][a-z0-9+.-]*:\/\/[^/?#*@\s]+$/i.test(text),
+    'must be exact origins, such as https://app.example',
+  );
 
 const port = z
   .string()
@@ -135,6 +140,10 @@ function developmentSecret(dataDir: string): string {
   const path = join(dataDir, 'jwt-secret');
   try {
     mkdirSync(dataDir, { recursive: true });
+  } catch (error) {
+    throw new ConfigError(`DATA_DIR ${dataDir} cannot be used: ${(error as Error).message}`);
+  }
+  try {
     writeFileSync(path, randomBytes(48).toString('base64url'), { flag: 'wx', mode: 0o600 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST')

@@ -3,6 +3,3 @@ export const chatTopic = (chatId: string): string => `chat:${chatId}`;
 
 /** Something changed for this person alone; the hint carries the person's revision. */
 export const userTopic = (userId: string): string => `user:${userId}`;
-
-/** A session of this person ended; the hint's number means nothing. */
-export const sessionsTopic = (userId: string): string => `sessions:${userId}`;

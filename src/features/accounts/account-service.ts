@@ -1,0 +1,31 @@
+import type { Viewer } from '../../auth/viewer.ts';
+import type { PrismaClient } from '../../generated/prisma/client.ts';
+import { inTransaction } from '../../persistence/transaction.ts';
+import type { ChatService } from '../chats/chat-service.ts';
+import type { SessionService } from '../sessions/session-service.ts';
+import type { UserService } from '../users/user-service.ts';
+
+export interface AccountServiceOptions {
+  prisma: PrismaClient;
+  users: UserService;
+  sessions: SessionService;
+  chats: ChatService;
+}
+
+export type AccountService = ReturnType<typeof createAccountService>;
+
+/** What concerns a person's whole account, in every feature. */
+export function createAccountService({ prisma, users, sessions, chats }: AccountServiceOptions) {
+  return {
+    /** Removes the account, its sessions and memberships. Messages stay, without an author. */
+    async delete(viewer: Viewer, password: string): Promise<void> {
+      await sessions.assertPassword(viewer, 'password', password);
+      const ended = (await sessions.list(viewer)).map((session) => session.id);
+      await inTransaction(prisma, async (tx) => {
+        await chats.departEverywhere(tx, viewer.userId);
+        await users.delete(viewer.userId, tx);
+      });
+      sessions.accountDeleted(ended);
+    },
+  };
+}

@@ -1,0 +1,269 @@
+import type { Viewer } from '../../auth/viewer.ts';
+import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
+import type { ChatKind, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
+import { LIMITS, readId, readIds, readLine } from '../../input-rules.ts';
+import type { Page, PageRequest } from '../../persistence/paging.ts';
+import { inTransaction } from '../../persistence/transaction.ts';
+import type { Db, Transaction } from '../../persistence/transaction.ts';
+import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
+import type { LiveCursor } from '../../realtime/live-cursor.ts';
+import type { UserFeeds } from '../../realtime/user-feeds.ts';
+import type { UserService } from '../users/user-service.ts';
+import {
+  assertCanAddMembers,
+  assertCanChangeRoles,
+  assertCanDelete,
+  assertCanLeave,
+  assertCanRemoveMember,
+  assertCanRename,
+  assertOwnerRemains,
+} from './chat-policy.ts';
+import type { ActivityKey, ChatRow, ChatStore, MemberView } from './chat-store.ts';
+
+export interface NewChat {
+  memberIds: readonly string[];
+  kind?: ChatKind | null;
+  title?: string | null;
+}
+
+export interface ChatServiceOptions {
+  prisma: PrismaClient;
+  store: ChatStore;
+  users: UserService;
+  announcer: Pick<ChangeAnnouncer<never>, 'chatChanged' | 'usersChanged'>;
+  userFeeds: UserFeeds;
+  /** Called behind the chat's lock before a member goes: read ticks may hang on them alone. */
+  beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<void>;
+}
+
+export type ChatService = ReturnType<typeof createChatService>;
+
+export function createChatService(options: ChatServiceOptions) {
+  const { prisma, store, users, announcer } = options;
+
+  /** Runs a change behind the chat's lock. @throws NotFoundError when the viewer is not a member of such a chat. */
+  function change<T>(
+    viewer: Viewer,
+    chatId: string,
+    work: (tx: Transaction, view: MemberView) => Promise<T>,
+  ): Promise<T> {
+    const id = readId('chatId', chatId);
+    return inTransaction(prisma, async (tx) => {
+      const view = await store.lockForMember(tx.db, id, viewer.userId);
+      if (!view) throw new NotFoundError();
+      return work(tx, view);
+    });
+  }
+
+  /** Counts the change, and announces it after the commit. Answers the chat as it is then. */
+  async function record(
+    tx: Transaction,
+    chatId: string,
+    what: { title?: string; members?: boolean; userIds?: readonly string[] },
+  ): Promise<void> {
+    const head = await store.recordChange(tx.db, chatId, what);
+    const people = what.userIds ? await store.recordForMembers(tx.db, chatId, what.userIds) : [];
+    tx.afterCommit(() => {
+      announcer.chatChanged(head);
+      announcer.usersChanged(people);
+    });
+  }
+
+  async function get(viewer: Viewer, chatId: string): Promise<ChatRow> {
+    return (await getView(viewer, chatId)).chat;
+  }
+
+  async function getView(viewer: Viewer, chatId: string): Promise<MemberView> {
+    const view = await store.findForMember(readId('chatId', chatId), viewer.userId);
+    if (!view) throw new NotFoundError();
+    return view;
+  }
+
+  /** @throws NotFoundError unless every id is somebody's. */
+  async function assertPeople(userIds: readonly string[], db?: Db): Promise<void> {
+    if ((await users.findMany(userIds, db)).length < userIds.length) throw new NotFoundError();
+  }
+
+  async function createDirect(viewer: Viewer, memberIds: string[]): Promise<ChatRow> {
+    const others = memberIds.filter((id) => id !== viewer.userId);
+    const [other] = others;
+    if (other === undefined || others.length > 1)
+      throw new BadUserInputError('input.memberIds', 'A direct chat is with exactly one other person.');
+    await assertPeople([other]);
+    const chatId = await inTransaction(prisma, async (tx) => {
+      const { chatId, isNew } = await store.findOrInsertDirect(tx.db, viewer.userId, other);
+      if (!isNew) return chatId;
+      const userIds = [viewer.userId, other];
+      await store.insertMembers(
+        tx.db,
+        chatId,
+        userIds.map((userId) => ({ userId, role: 'MEMBER' as const })),
+      );
+      await record(tx, chatId, { members: true, userIds });
+      return chatId;
+    });
+    return get(viewer, chatId);
+  }
+
+  async function createGroup(viewer: Viewer, memberIds: string[], title: string): Promise<ChatRow> {
+    const others = memberIds.filter((id) => id !== viewer.userId);
+    assertGroupSize('input.memberIds', others.length + 1);
+    await assertPeople(others);
+    const chatId = await inTransaction(prisma, async (tx) => {
+      const chatId = await store.insertGroup(tx.db, title);
+      await store.insertMembers(tx.db, chatId, [
+        { userId: viewer.userId, role: 'OWNER' },
+        ...others.map((userId) => ({ userId, role: 'MEMBER' as const })),
+      ]);
+      await record(tx, chatId, { members: true, userIds: [viewer.userId, ...others] });
+      return chatId;
+    });
+    return get(viewer, chatId);
+  }
+
+  async function removeBehindLock(tx: Transaction, chatId: string, userId: string): Promise<void> {
+    await options.beforeMemberLeaves(tx, chatId, userId);
+    await store.deleteMember(tx.db, chatId, userId);
+    await record(tx, chatId, { members: true, userIds: [userId] });
+  }
+
+  return {
+    get,
+
+    /** The chat and the viewer's role in it. @throws NotFoundError */
+    getView,
+
+    /** Null when there is no such chat or the viewer is not a member: the two look alike. */
+    async find(viewer: Viewer, id: string): Promise<ChatRow | null> {
+      return (await store.findForMember(readId('id', id), viewer.userId))?.chat ?? null;
+    },
+
+    list: (viewer: Viewer, page: PageRequest<ActivityKey>): Promise<Page<ChatRow>> =>
+      store.listPage(viewer.userId, page),
+
+    /** For what is already known to be the viewer's: the chats of visible messages. */
+    findMany: (chatIds: readonly string[]) => store.findByIds(chatIds),
+    listMembers: (chatIds: readonly string[]) => store.listMembers(chatIds),
+    findReadFloors: (chatIds: readonly string[]) => store.findReadFloors(chatIds),
+    countUnread: (pairs: ReadonlyArray<{ chatId: string; userId: string }>) => store.countUnread(pairs),
+
+    async create(viewer: Viewer, input: NewChat): Promise<ChatRow> {
+      const memberIds = readIds('input.memberIds', input.memberIds);
+      if ((input.kind ?? 'DIRECT') === 'DIRECT') {
+        if (input.title != null) throw new BadUserInputError('input.title', 'A direct chat has no title.');
+        return createDirect(viewer, memberIds);
+      }
+      if (input.title == null) throw new BadUserInputError('input.title', 'A group needs a title.');
+      return createGroup(viewer, memberIds, readLine('input.title', input.title, LIMITS.title));
+    },
+
+    async rename(viewer: Viewer, input: { chatId: string; title?: string | null }): Promise<ChatRow> {
+      const chatId = readId('input.chatId', input.chatId);
+      if (input.title === null) throw new BadUserInputError('input.title', 'A group needs a title.');
+      const title = input.title === undefined ? undefined : readLine('input.title', input.title, LIMITS.title);
+      await change(viewer, chatId, async (tx, { chat, role }) => {
+        assertCanRename(chat.kind, role);
+        if (title !== undefined && title !== chat.title) await record(tx, chat.id, { title });
+      });
+      return get(viewer, chatId);
+    },
+
+    async addMembers(viewer: Viewer, chatId: string, ids: readonly string[]): Promise<ChatRow> {
+      const userIds = readIds('userIds', ids);
+      if (userIds.length === 0) throw new BadUserInputError('userIds', 'Name at least one person.');
+      await change(viewer, chatId, async (tx, { chat, role }) => {
+        assertCanAddMembers(chat.kind, role);
+        await assertPeople(userIds, tx.db);
+        const { members } = await store.countMembers(tx.db, chat.id);
+        assertGroupSize('userIds', members + userIds.length);
+        const added = await store.insertMembers(
+          tx.db,
+          chat.id,
+          userIds.map((userId) => ({ userId, role: 'MEMBER' as const })),
+        );
+        if (added.length < userIds.length) throw new ConflictError('Some of these people are members already.');
+        await record(tx, chat.id, { members: true, userIds });
+      });
+      return get(viewer, chatId);
+    },
+
+    async removeMember(viewer: Viewer, chatId: string, userId: string): Promise<ChatRow> {
+      const targetId = readId('userId', userId);
+      await change(viewer, chatId, async (tx, { chat, role }) => {
+        const target = await store.findRole(tx.db, chat.id, targetId);
+        if (target === null) throw new NotFoundError();
+        assertCanRemoveMember(chat.kind, role, target);
+        if (targetId === viewer.userId) throw new BadUserInputError('userId', 'To go yourself, leave the chat.');
+        await removeBehindLock(tx, chat.id, targetId);
+      });
+      return get(viewer, chatId);
+    },
+
+    async changeRole(viewer: Viewer, chatId: string, userId: string, to: ChatRole): Promise<ChatRow> {
+      const targetId = readId('userId', userId);
+      await change(viewer, chatId, async (tx, { chat, role }) => {
+        assertCanChangeRoles(chat.kind, role);
+        const from = await store.findRole(tx.db, chat.id, targetId);
+        if (from === null) throw new NotFoundError();
+        assertOwnerRemains(from, to, (await store.countMembers(tx.db, chat.id)).owners);
+        if (from === to) return;
+        await store.updateRole(tx.db, chat.id, targetId, to);
+        await record(tx, chat.id, {});
+      });
+      return get(viewer, chatId);
+    },
+
+    async leave(viewer: Viewer, chatId: string): Promise<void> {
+      await change(viewer, chatId, async (tx, { chat, role }) => {
+        assertCanLeave(chat.kind, role, (await store.countMembers(tx.db, chat.id)).owners);
+        await removeBehindLock(tx, chat.id, viewer.userId);
+      });
+    },
+
+    /** With its history, for everybody. */
+    async delete(viewer: Viewer, chatId: string): Promise<void> {
+      await change(viewer, chatId, async (tx, { chat, role }) => {
+        assertCanDelete(chat.kind, role);
+        const people = await store.recordForMembers(tx.db, chat.id, await store.listMemberIds(chat.id, tx.db));
+        await store.delete(tx.db, chat.id);
+        tx.afterCommit(() => {
+          announcer.chatChanged({ chatId: chat.id, revision: chat.revision + 1 });
+          announcer.usersChanged(people);
+        });
+      });
+    },
+
+    /**
+     * Takes somebody out of all their chats because the account goes. A group that would be without an owner goes to
+     * its longest-standing admin, else member; one that would be empty goes too.
+     */
+    async departEverywhere(tx: Transaction, userId: string): Promise<void> {
+      for (const chatId of await store.listChatIds(userId, tx.db)) {
+        const view = await store.lockForMember(tx.db, chatId, userId);
+        if (!view) continue;
+        const heir = await store.findHeir(tx.db, chatId, userId);
+        if (heir === null) {
+          await store.delete(tx.db, chatId);
+          tx.afterCommit(() => announcer.chatChanged({ chatId, revision: view.chat.revision + 1 }));
+          continue;
+        }
+        if (view.role === 'OWNER') await store.updateRole(tx.db, chatId, heir, 'OWNER');
+        await removeBehindLock(tx, chatId, userId);
+      }
+    },
+
+    /** The viewer's chats, each time one of them is new or has changed. @throws NotFoundError without an account. */
+    async follow(viewer: Viewer): Promise<LiveCursor<ChatRow>> {
+      const cursor = await options.userFeeds.follow(viewer.userId, (chatIds) =>
+        store.findManyForMember(chatIds, viewer.userId),
+      );
+      if (!cursor) throw new NotFoundError();
+      return cursor;
+    },
+  };
+}
+
+function assertGroupSize(field: string, members: number): void {
+  if (members > LIMITS.groupMembers)
+    throw new BadUserInputError(field, `A group has at most ${LIMITS.groupMembers} members.`);
+}

@@ -1,0 +1,277 @@
+import { v7 as uuidv7 } from 'uuid';
+import { Prisma } from '../../generated/prisma/client.ts';
+import type { Chat, ChatMember, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
+import { toPage } from '../../persistence/paging.ts';
+import type { Page, PageRequest } from '../../persistence/paging.ts';
+import type { Db } from '../../persistence/transaction.ts';
+import type { ChatHead, Membership, UserChats, UserHead } from '../../realtime/source.ts';
+
+export type ChatRow = Chat;
+export type MemberRow = ChatMember;
+
+/** A chat as one of its members finds it. */
+export interface MemberView {
+  chat: ChatRow;
+  role: ChatRole;
+}
+
+/** Where a chat stands in a list by latest activity. */
+export interface ActivityKey {
+  updatedAt: Date;
+  id: string;
+}
+
+/** The two members who have read least: enough to say of any author's message whether all others have read it. */
+export interface ReadFloor {
+  chatId: string;
+  userId: string;
+  lastReadSeq: number;
+}
+
+export type ChatStore = ReturnType<typeof createChatStore>;
+
+const CHAT = Prisma.sql`c.id, c.kind::text AS kind, c.title, c.direct_key AS "directKey", c.created_at AS "createdAt",
+  c.updated_at AS "updatedAt", c.last_seq AS "lastSeq", c.revision, c.members_revision AS "membersRevision"`;
+
+const MEMBER = Prisma.sql`m.chat_id AS "chatId", m.user_id AS "userId", m.role::text AS role,
+  m.joined_at AS "joinedAt", m.last_read_seq AS "lastReadSeq", m.user_revision AS "userRevision"`;
+
+const HEAD = Prisma.sql`c.id AS "chatId", c.last_seq AS "lastSeq", c.revision,
+  c.members_revision AS "membersRevision"`;
+
+/** The clock of the database, read behind the lock that orders the chat. */
+const NOW = Prisma.sql`clock_timestamp()`;
+
+const directKey = (a: string, b: string) => [a, b].toSorted().join(':');
+
+export function createChatStore(prisma: PrismaClient) {
+  return {
+    async findForMember(chatId: string, userId: string, db: Db = prisma): Promise<MemberView | null> {
+      const rows = await db.$queryRaw<Array<ChatRow & { role: ChatRole }>>`
+        SELECT ${CHAT}, m.role::text AS role FROM chat c JOIN chat_member m ON m.chat_id = c.id
+        WHERE c.id = ${chatId}::uuid AND m.user_id = ${userId}::uuid`;
+      if (!rows[0]) return null;
+      const { role, ...chat } = rows[0];
+      return { chat, role };
+    },
+
+    /** Those of the chats that the person is a member of. */
+    findManyForMember(chatIds: readonly string[], userId: string): Promise<ChatRow[]> {
+      return prisma.$queryRaw`
+        SELECT ${CHAT} FROM chat c JOIN chat_member m ON m.chat_id = c.id
+        WHERE c.id = ANY(${[...chatIds]}::uuid[]) AND m.user_id = ${userId}::uuid`;
+    },
+
+    findByIds(chatIds: readonly string[]): Promise<ChatRow[]> {
+      return prisma.$queryRaw`SELECT ${CHAT} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
+    },
+
+    /** Latest activity first. */
+    async listPage(userId: string, page: PageRequest<ActivityKey>): Promise<Page<ChatRow>> {
+      const after = page.after
+        ? Prisma.sql`AND (c.updated_at, c.id) < (${page.after.updatedAt}, ${page.after.id}::uuid)`
+        : Prisma.empty;
+      const rows = await prisma.$queryRaw<ChatRow[]>`
+        SELECT ${CHAT} FROM chat c JOIN chat_member m ON m.chat_id = c.id
+        WHERE m.user_id = ${userId}::uuid ${after}
+        ORDER BY c.updated_at DESC, c.id DESC LIMIT ${page.limit + 1}`;
+      return toPage(rows, page);
+    },
+
+    /** The pair's chat; made now, unless it stands or somebody makes it at this moment. Locks nothing that stands. */
+    async findOrInsertDirect(db: Db, a: string, b: string): Promise<{ chatId: string; isNew: boolean }> {
+      const key = directKey(a, b);
+      const inserted = await db.$queryRaw<Array<{ id: string }>>`
+        INSERT INTO chat (id, kind, direct_key) VALUES (${uuidv7()}::uuid, 'DIRECT', ${key})
+        ON CONFLICT (direct_key) DO NOTHING RETURNING id`;
+      if (inserted[0]) return { chatId: inserted[0].id, isNew: true };
+      const [row] = await db.$queryRaw<[{ id: string }]>`SELECT id FROM chat WHERE direct_key = ${key}`;
+      return { chatId: row.id, isNew: false };
+    },
+
+    async insertGroup(db: Db, title: string): Promise<string> {
+      const id = uuidv7();
+      await db.$executeRaw`INSERT INTO chat (id, kind, title) VALUES (${id}::uuid, 'GROUP', ${title})`;
+      return id;
+    },
+
+    /**
+     * Takes the chat's row until the transaction ends, and answers it as the member finds it behind the lock; null
+     * when there is no such chat or no such member.
+     */
+    async lockForMember(db: Db, chatId: string, userId: string): Promise<MemberView | null> {
+      await this.lock(db, chatId);
+      return this.findForMember(chatId, userId, db);
+    },
+
+    async lock(db: Db, chatId: string): Promise<void> {
+      await db.$queryRaw`SELECT 1 FROM chat WHERE id = ${chatId}::uuid FOR NO KEY UPDATE`;
+    },
+
+    /**
+     * New members start at the chat's last seq: what was said before they came is history, not unread.
+     * Answers those who were not members yet.
+     */
+    async insertMembers(db: Db, chatId: string, members: Array<{ userId: string; role: ChatRole }>): Promise<string[]> {
+      const rows = await db.$queryRaw<Array<{ userId: string }>>`
+        INSERT INTO chat_member (chat_id, user_id, role, joined_at, last_read_seq)
+        SELECT c.id, n.user_id, n.role::chat_role, ${NOW}, c.last_seq
+        FROM chat c, unnest(${members.map((m) => m.userId)}::uuid[], ${members.map((m) => m.role)}::text[])
+          AS n(user_id, role)
+        WHERE c.id = ${chatId}::uuid
+        ON CONFLICT DO NOTHING RETURNING user_id AS "userId"`;
+      return rows.map((row) => row.userId);
+    },
+
+    async deleteMember(db: Db, chatId: string, userId: string): Promise<void> {
+      await db.$executeRaw`
+        DELETE FROM chat_member WHERE chat_id = ${chatId}::uuid AND user_id = ${userId}::uuid`;
+    },
+
+    async updateRole(db: Db, chatId: string, userId: string, role: ChatRole): Promise<void> {
+      await db.$executeRaw`
+        UPDATE chat_member SET role = ${role}::chat_role
+        WHERE chat_id = ${chatId}::uuid AND user_id = ${userId}::uuid`;
+    },
+
+    async findRole(db: Db, chatId: string, userId: string): Promise<ChatRole | null> {
+      const rows = await db.$queryRaw<Array<{ role: ChatRole }>>`
+        SELECT role::text FROM chat_member WHERE chat_id = ${chatId}::uuid AND user_id = ${userId}::uuid`;
+      return rows[0]?.role ?? null;
+    },
+
+    async countMembers(db: Db, chatId: string): Promise<{ members: number; owners: number }> {
+      const [row] = await db.$queryRaw<[{ members: number; owners: number }]>`
+        SELECT count(*)::int AS members, (count(*) FILTER (WHERE role = 'OWNER'))::int AS owners
+        FROM chat_member WHERE chat_id = ${chatId}::uuid`;
+      return row;
+    },
+
+    /** Who would own the group if its last owner went: the longest-standing admin, else member. Null: nobody is left. */
+    async findHeir(db: Db, chatId: string, exceptUserId: string): Promise<string | null> {
+      const rows = await db.$queryRaw<Array<{ userId: string }>>`
+        SELECT user_id AS "userId" FROM chat_member
+        WHERE chat_id = ${chatId}::uuid AND user_id <> ${exceptUserId}::uuid
+        ORDER BY role = 'OWNER' DESC, role = 'ADMIN' DESC, joined_at, user_id LIMIT 1`;
+      return rows[0]?.userId ?? null;
+    },
+
+    /** Counts a change that every member sees, and makes it the chat's latest activity. */
+    async recordChange(db: Db, chatId: string, change: { title?: string; members?: boolean }): Promise<ChatHead> {
+      const rows = await db.$queryRaw<[ChatHead]>`
+        UPDATE chat c SET revision = revision + 1, updated_at = greatest(updated_at, ${NOW}),
+          title = coalesce(${change.title ?? null}, title),
+          members_revision = CASE WHEN ${change.members ?? false} THEN revision + 1 ELSE members_revision END
+        WHERE c.id = ${chatId}::uuid RETURNING ${HEAD}`;
+      return rows[0];
+    },
+
+    /** Counts a change for each of the people alone, and marks their membership of the chat with it, where they have one. */
+    async recordForMembers(db: Db, chatId: string, userIds: readonly string[]): Promise<UserHead[]> {
+      const ids = [...userIds];
+      await db.$queryRaw`SELECT 1 FROM app_user WHERE id = ANY(${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+      return db.$queryRaw`
+        WITH u AS (
+          UPDATE app_user SET revision = revision + 1 WHERE id = ANY(${ids}::uuid[]) RETURNING id, revision
+        ), m AS (
+          UPDATE chat_member m SET user_revision = u.revision FROM u
+          WHERE m.chat_id = ${chatId}::uuid AND m.user_id = u.id
+        )
+        SELECT id AS "userId", revision FROM u`;
+    },
+
+    async delete(db: Db, chatId: string): Promise<void> {
+      await db.$executeRaw`DELETE FROM chat WHERE id = ${chatId}::uuid`;
+    },
+
+    async listMemberIds(chatId: string, db: Db = prisma): Promise<string[]> {
+      const rows = await db.$queryRaw<Array<{ userId: string }>>`
+        SELECT user_id AS "userId" FROM chat_member WHERE chat_id = ${chatId}::uuid`;
+      return rows.map((row) => row.userId);
+    },
+
+    async listChatIds(userId: string, db: Db = prisma): Promise<string[]> {
+      const rows = await db.$queryRaw<Array<{ chatId: string }>>`
+        SELECT chat_id AS "chatId" FROM chat_member WHERE user_id = ${userId}::uuid ORDER BY chat_id`;
+      return rows.map((row) => row.chatId);
+    },
+
+    /** In the order in which they joined. */
+    listMembers(chatIds: readonly string[]): Promise<MemberRow[]> {
+      return prisma.$queryRaw`
+        SELECT ${MEMBER} FROM chat_member m WHERE m.chat_id = ANY(${[...chatIds]}::uuid[])
+        ORDER BY m.joined_at, m.user_id`;
+    },
+
+    /** At most two rows for each chat, the lowest first. */
+    findReadFloors(chatIds: readonly string[]): Promise<ReadFloor[]> {
+      return prisma.$queryRaw`
+        SELECT f.chat_id AS "chatId", f.user_id AS "userId", f.last_read_seq AS "lastReadSeq"
+        FROM unnest(${[...chatIds]}::uuid[]) AS wanted(id), LATERAL (
+          SELECT m.chat_id, m.user_id, m.last_read_seq FROM chat_member m WHERE m.chat_id = wanted.id
+          ORDER BY m.last_read_seq LIMIT 2
+        ) f ORDER BY f.last_read_seq`;
+    },
+
+    /** Seqs have no gaps: what is unread is a difference, less what the member wrote themself. */
+    countUnread(
+      pairs: ReadonlyArray<{ chatId: string; userId: string }>,
+    ): Promise<Array<{ chatId: string; userId: string; unread: number }>> {
+      return prisma.$queryRaw`
+        SELECT m.chat_id AS "chatId", m.user_id AS "userId", (c.last_seq - m.last_read_seq - (
+          SELECT count(*) FROM message own
+          WHERE own.author_id = m.user_id AND own.chat_id = m.chat_id AND own.seq > m.last_read_seq
+        ))::int AS unread
+        FROM unnest(${pairs.map((p) => p.chatId)}::uuid[], ${pairs.map((p) => p.userId)}::uuid[])
+          AS wanted(chat_id, user_id)
+        JOIN chat_member m ON m.chat_id = wanted.chat_id AND m.user_id = wanted.user_id
+        JOIN chat c ON c.id = m.chat_id`;
+    },
+
+    // What the feeds of a node ask (see realtime/source.ts).
+
+    findHeads(chatIds: readonly string[]): Promise<ChatHead[]> {
+      return prisma.$queryRaw`SELECT ${HEAD} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
+    },
+
+    /** Those of the chats whose revision is another than the one known, or null where the chat is gone. */
+    async findChangedHeads(
+      known: ReadonlyArray<{ chatId: string; revision: number }>,
+    ): Promise<Array<{ chatId: string; head: ChatHead | null }>> {
+      const rows = await prisma.$queryRaw<Array<{ wanted: string } & { [K in keyof ChatHead]: ChatHead[K] | null }>>`
+        SELECT k.id AS wanted, ${HEAD}
+        FROM unnest(${known.map((k) => k.chatId)}::uuid[], ${known.map((k) => k.revision)}::int[]) AS k(id, revision)
+        LEFT JOIN chat c ON c.id = k.id WHERE c.revision IS DISTINCT FROM k.revision`;
+      return rows.map(({ wanted, ...head }) => ({
+        chatId: wanted,
+        head: head.chatId === null ? null : (head as ChatHead),
+      }));
+    },
+
+    /** Those of the pairs that are memberships now. */
+    filterMemberships(pairs: readonly Membership[]): Promise<Membership[]> {
+      return prisma.$queryRaw`
+        SELECT m.chat_id AS "chatId", m.user_id AS "userId"
+        FROM unnest(${pairs.map((p) => p.chatId)}::uuid[], ${pairs.map((p) => p.userId)}::uuid[])
+          AS wanted(chat_id, user_id)
+        JOIN chat_member m ON m.chat_id = wanted.chat_id AND m.user_id = wanted.user_id`;
+    },
+
+    findChangedUsers(known: readonly UserHead[]): Promise<UserHead[]> {
+      return prisma.$queryRaw`
+        SELECT u.id AS "userId", u.revision
+        FROM unnest(${known.map((k) => k.userId)}::uuid[], ${known.map((k) => k.revision)}::int[]) AS k(id, revision)
+        JOIN app_user u ON u.id = k.id WHERE u.revision <> k.revision`;
+    },
+
+    /** Everything that the person is a member of, with the person's own revision; null when the account is gone. */
+    async findUserChats(userId: string): Promise<UserChats | null> {
+      const rows = await prisma.$queryRaw<Array<{ own: number; userRevision: number } & ChatHead>>`
+        SELECT u.revision AS own, m.user_revision AS "userRevision", ${HEAD}
+        FROM app_user u LEFT JOIN chat_member m ON m.user_id = u.id LEFT JOIN chat c ON c.id = m.chat_id
+        WHERE u.id = ${userId}::uuid`;
+      if (!rows[0]) return null;
+      return { revision: rows[0].own, chats: rows.filter((row) => row.chatId !== null) };
+    },
+  };
+}

@@ -1,0 +1,51 @@
+import DataLoader from 'dataloader';
+import { groupBy } from '../group-by.ts';
+import type { MemberRow, ReadFloor } from './chats/chat-store.ts';
+import type { Services } from './services.ts';
+
+export type Loaders = ReturnType<typeof createLoaders>;
+
+/**
+ * What types of several features show of each other, read in one statement for all who ask in the same tick. Nothing
+ * is kept: a mutation or an event never shows what was true before it.
+ */
+export function createLoaders({ users, presence, chats, messages }: Services) {
+  return {
+    user: loadOne(users.findMany, (user) => user.id),
+    presence: loadOne(presence.findMany, (state) => state.userId),
+    chat: loadOne(chats.findMany, (chat) => chat.id),
+    lastMessage: loadOne(messages.findLast, (message) => message.chatId),
+    members: loadMany<MemberRow>(chats.listMembers, (member) => member.chatId),
+    /** The two who have read least of a chat. */
+    readFloors: loadMany<ReadFloor>(chats.findReadFloors, (floor) => floor.chatId),
+    unread: new DataLoader<{ chatId: string; userId: string }, number>(
+      async (pairs) => {
+        const counts = new Map(
+          (await chats.countUnread(pairs)).map((count) => [`${count.chatId} ${count.userId}`, count.unread]),
+        );
+        return pairs.map((pair) => counts.get(`${pair.chatId} ${pair.userId}`) ?? 0);
+      },
+      { cache: false },
+    ),
+  };
+}
+
+function loadOne<Row>(find: (ids: readonly string[]) => Promise<Row[]>, idOf: (row: Row) => string) {
+  return new DataLoader<string, Row | null>(
+    async (ids) => {
+      const rows = new Map((await find([...new Set(ids)])).map((row) => [idOf(row), row]));
+      return ids.map((id) => rows.get(id) ?? null);
+    },
+    { cache: false },
+  );
+}
+
+function loadMany<Row>(find: (ids: readonly string[]) => Promise<Row[]>, idOf: (row: Row) => string) {
+  return new DataLoader<string, Row[]>(
+    async (ids) => {
+      const rows = groupBy(await find([...new Set(ids)]), idOf);
+      return ids.map((id) => rows.get(id) ?? []);
+    },
+    { cache: false },
+  );
+}

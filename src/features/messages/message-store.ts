@@ -1,0 +1,297 @@
+import { v7 as uuidv7 } from 'uuid';
+import { Prisma } from '../../generated/prisma/client.ts';
+import type { ChatRole, Message, MessageType, PrismaClient } from '../../generated/prisma/client.ts';
+import { toPage } from '../../persistence/paging.ts';
+import type { Page, PageRequest } from '../../persistence/paging.ts';
+import { isUniqueViolation } from '../../persistence/prisma-errors.ts';
+import type { Db } from '../../persistence/transaction.ts';
+import type { ChatHead, Range, UserHead } from '../../realtime/source.ts';
+
+export type MessageRow = Message;
+
+export interface NewMessage {
+  chatId: string;
+  authorId: string;
+  type: MessageType;
+  body: string;
+  extraData: unknown;
+  clientId: string | null;
+  /** SHA-256 of what is sent, where there is a client id. */
+  sentHash: Buffer | null;
+}
+
+/** A message and the counters of its chat right after the change; the message is null where nothing was to be done. */
+export interface Written {
+  message: MessageRow;
+  head: ChatHead;
+}
+
+export interface Sent extends Written {
+  /** False: the message stood already under the sender's client id, and nothing was written. */
+  isNew: boolean;
+}
+
+export interface ReadMark {
+  /** Null: the mark stood there or further already. */
+  moved: { userHead: UserHead; chatHead: ChatHead; ticked: number } | null;
+}
+
+export type MessageStore = ReturnType<typeof createMessageStore>;
+
+const MESSAGE = Prisma.sql`m.id, m.chat_id AS "chatId", m.seq, m.author_id AS "authorId", m.type::text AS type, m.body,
+  m.extra_data AS "extraData", m.client_id AS "clientId", m.sent_hash AS "sentHash", m.created_at AS "createdAt",
+  m.edited_at AS "editedAt", m.deleted_at AS "deletedAt", m.revision`;
+
+const HEAD = Prisma.sql`c.last_seq AS "headLastSeq", c.revision AS "headRevision",
+  c.members_revision AS "headMembersRevision"`;
+
+interface HeadColumns {
+  headLastSeq: number;
+  headRevision: number;
+  headMembersRevision: number;
+}
+
+/** A repeated send meets the first one at the unique key at most once for each that is in flight. */
+const SEND_ATTEMPTS = 5;
+
+export function createMessageStore(prisma: PrismaClient) {
+  return {
+    /**
+     * One statement: takes the chat's row, checks the membership behind that lock, numbers, inserts, and bumps the
+     * chat. Null when there is no such chat or the author is not a member.
+     */
+    async insert(message: NewMessage): Promise<Sent | null> {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await insertOnce(prisma, message);
+        } catch (error) {
+          // The same client id was committed after this statement began: the next one finds it.
+          if (!isUniqueViolation(error) || attempt === SEND_ATTEMPTS) throw error;
+        }
+      }
+    },
+
+    /** Null when there is no such message, or the person is not a member of its chat. */
+    async findForMember(id: string, userId: string): Promise<{ message: MessageRow; role: ChatRole } | null> {
+      const rows = await prisma.$queryRaw<Array<MessageRow & { role: ChatRole }>>`
+        SELECT ${MESSAGE}, cm.role::text AS role FROM message m
+        JOIN chat_member cm ON cm.chat_id = m.chat_id AND cm.user_id = ${userId}::uuid
+        WHERE m.id = ${id}::uuid`;
+      if (!rows[0]) return null;
+      const { role, ...message } = rows[0];
+      return { message, role };
+    },
+
+    /** Null when it was deleted, or the editor is no member any more. */
+    update(
+      message: MessageRow,
+      editorId: string,
+      change: { body: string; extraData?: unknown },
+    ): Promise<Written | null> {
+      const extraData =
+        change.extraData === undefined ? Prisma.sql`m.extra_data` : Prisma.sql`${toJson(change.extraData)}::jsonb`;
+      return rewrite(
+        message,
+        editorId,
+        Prisma.sql`body = ${change.body}, extra_data = ${extraData},
+        edited_at = clock_timestamp()`,
+      );
+    },
+
+    /** Leaves a tombstone. Null when it is one already, or the editor is no member any more. */
+    erase(message: MessageRow, editorId: string): Promise<Written | null> {
+      return rewrite(message, editorId, Prisma.sql`body = '', extra_data = NULL, deleted_at = clock_timestamp()`);
+    },
+
+    async listPage(chatId: string, page: PageRequest<number>): Promise<Page<MessageRow>> {
+      const after = page.after === null ? Prisma.empty : Prisma.sql`AND m.seq > ${page.after}`;
+      const before = page.before === null ? Prisma.empty : Prisma.sql`AND m.seq < ${page.before}`;
+      const order = page.direction === 'forward' ? Prisma.sql`ASC` : Prisma.sql`DESC`;
+      const rows = await prisma.$queryRaw<MessageRow[]>`
+        SELECT ${MESSAGE} FROM message m WHERE m.chat_id = ${chatId}::uuid ${after} ${before}
+        ORDER BY m.seq ${order} LIMIT ${page.limit + 1}`;
+      return toPage(rows, page);
+    },
+
+    /** The newest message of each chat that has one. */
+    findLast(chatIds: readonly string[]): Promise<MessageRow[]> {
+      return prisma.$queryRaw`
+        SELECT ${MESSAGE} FROM chat c JOIN message m ON m.chat_id = c.id AND m.seq = c.last_seq
+        WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
+    },
+
+    /**
+     * Moves the member's mark forward, and counts a change of every message that all others than its author have read
+     * now. Null when there is no such chat or no such member.
+     */
+    async markRead(chatId: string, userId: string, seq: number): Promise<ReadMark | null> {
+      // Two statements, so that the second sees what was committed while the first waited for the chat's row.
+      const [, rows] = await prisma.$transaction([
+        prisma.$queryRaw`SELECT 1 FROM chat WHERE id = ${chatId}::uuid FOR NO KEY UPDATE`,
+        prisma.$queryRaw<Array<HeadColumns & { moved: boolean; userRevision: number | null; ticked: number }>>`
+          WITH target AS (
+            SELECT least(${seq}::int, c.last_seq) AS seq FROM chat c
+            JOIN chat_member me ON me.chat_id = c.id AND me.user_id = ${userId}::uuid
+            WHERE c.id = ${chatId}::uuid AND least(${seq}::int, c.last_seq) > me.last_read_seq
+          ), before AS (
+            ${lowestMarks(chatId)}
+          ), after AS (
+            SELECT b.user_id, CASE WHEN b.user_id = ${userId}::uuid THEN t.seq ELSE b.last_read_seq END AS last_read_seq
+            FROM before b, target t
+          ), ${tickMessages(chatId)}, me AS (
+            UPDATE app_user SET revision = revision + 1 WHERE id = ${userId}::uuid AND EXISTS (SELECT 1 FROM target)
+            RETURNING revision
+          ), mark AS (
+            UPDATE chat_member cm SET last_read_seq = t.seq, user_revision = me.revision FROM target t, me
+            WHERE cm.chat_id = ${chatId}::uuid AND cm.user_id = ${userId}::uuid
+          )
+          SELECT (SELECT count(*) FROM target) > 0 AS moved, (SELECT revision FROM me) AS "userRevision",
+            (SELECT n FROM ticks) AS ticked, c.last_seq AS "headLastSeq",
+            c.revision + (SELECT n FROM ticks) AS "headRevision", c.members_revision AS "headMembersRevision"
+          FROM chat c JOIN chat_member cm ON cm.chat_id = c.id AND cm.user_id = ${userId}::uuid
+          WHERE c.id = ${chatId}::uuid`,
+      ]);
+      const row = rows[0];
+      if (!row) return null;
+      if (!row.moved || row.userRevision === null) return { moved: null };
+      return {
+        moved: {
+          userHead: { userId, revision: row.userRevision },
+          chatHead: toHead(chatId, row),
+          ticked: row.ticked,
+        },
+      };
+    },
+
+    /**
+     * To be called behind the chat's lock, before a member's row is deleted: counts a change of every message that is
+     * read by all others than its author once that member does not count any more.
+     */
+    async tickWithout(db: Db, chatId: string, userId: string): Promise<void> {
+      await db.$queryRaw`
+        WITH before AS (${lowestMarks(chatId)}),
+          after AS (SELECT user_id, last_read_seq FROM before WHERE user_id <> ${userId}::uuid),
+          ${tickMessages(chatId)}
+        SELECT n FROM ticks`;
+    },
+
+    // What the feeds of a node ask (see realtime/source.ts).
+
+    listAdded(ranges: readonly Range[]): Promise<MessageRow[]> {
+      return prisma.$queryRaw`
+        SELECT ${MESSAGE} FROM ${unnestRanges(ranges)} CROSS JOIN LATERAL (
+          SELECT * FROM message m WHERE m.chat_id = r.chat_id AND m.seq > r.after AND m.seq <= r.up_to
+          ORDER BY m.seq LIMIT r.max
+        ) m ORDER BY m.chat_id, m.seq`;
+    },
+
+    listUpdated(ranges: readonly Range[]): Promise<MessageRow[]> {
+      return prisma.$queryRaw`
+        SELECT ${MESSAGE} FROM ${unnestRanges(ranges)} CROSS JOIN LATERAL (
+          SELECT * FROM message m WHERE m.chat_id = r.chat_id AND m.revision > r.after AND m.revision <= r.up_to
+          ORDER BY m.revision LIMIT r.max
+        ) m ORDER BY m.chat_id, m.revision`;
+    },
+  };
+
+  async function rewrite(message: MessageRow, editorId: string, change: Prisma.Sql): Promise<Written | null> {
+    const rows = await prisma.$queryRaw<Array<MessageRow & HeadColumns>>`
+      WITH locked AS MATERIALIZED (
+        SELECT id FROM chat WHERE id = ${message.chatId}::uuid FOR NO KEY UPDATE
+      ), member AS MATERIALIZED (
+        SELECT cm.chat_id FROM chat_member cm JOIN locked ON locked.id = cm.chat_id
+        WHERE cm.user_id = ${editorId}::uuid FOR KEY SHARE OF cm
+      ), c AS (
+        UPDATE chat SET revision = revision + 1 FROM member WHERE id = member.chat_id
+          AND EXISTS (SELECT 1 FROM message WHERE id = ${message.id}::uuid AND deleted_at IS NULL)
+        RETURNING id, last_seq, chat.revision, members_revision
+      )
+      UPDATE message m SET ${change}, revision = c.revision FROM c
+      WHERE m.id = ${message.id}::uuid AND m.deleted_at IS NULL
+      RETURNING ${MESSAGE}, ${HEAD}`;
+    return rows[0] ? toWritten(rows[0]) : null;
+  }
+}
+
+async function insertOnce(prisma: PrismaClient, message: NewMessage): Promise<Sent | null> {
+  const rows = await prisma.$queryRaw<Array<MessageRow & HeadColumns & { isNew: boolean }>>`
+    WITH locked AS MATERIALIZED (
+      SELECT id FROM chat WHERE id = ${message.chatId}::uuid
+        AND EXISTS (SELECT 1 FROM chat_member WHERE chat_id = ${message.chatId}::uuid
+          AND user_id = ${message.authorId}::uuid)
+      FOR NO KEY UPDATE
+    ), member AS MATERIALIZED (
+      SELECT cm.chat_id FROM chat_member cm JOIN locked ON locked.id = cm.chat_id
+      WHERE cm.user_id = ${message.authorId}::uuid FOR KEY SHARE OF cm
+    ), standing AS (
+      SELECT * FROM message WHERE chat_id = ${message.chatId}::uuid AND author_id = ${message.authorId}::uuid
+        AND client_id = ${message.clientId}
+    ), bumped AS (
+      UPDATE chat SET last_seq = last_seq + 1, revision = chat.revision + 1,
+        updated_at = greatest(updated_at, clock_timestamp())
+      FROM member WHERE id = member.chat_id AND NOT EXISTS (SELECT 1 FROM standing)
+      RETURNING chat.*
+    ), inserted AS (
+      INSERT INTO message (id, chat_id, seq, author_id, type, body, extra_data, client_id, sent_hash, created_at)
+      SELECT ${uuidv7()}::uuid, id, last_seq, ${message.authorId}::uuid, ${message.type}::message_type, ${message.body},
+        ${toJson(message.extraData)}::jsonb, ${message.clientId}, ${message.sentHash}, updated_at FROM bumped
+      RETURNING *
+    )
+    SELECT ${MESSAGE}, true AS "isNew", ${HEAD} FROM inserted m JOIN bumped c ON c.id = m.chat_id
+    UNION ALL
+    SELECT ${MESSAGE}, false, ${HEAD} FROM standing m JOIN member ON member.chat_id = m.chat_id
+      JOIN chat c ON c.id = m.chat_id`;
+  const row = rows[0];
+  return row ? { ...toWritten(row), isNew: row.isNew } : null;
+}
+
+/**
+ * The three members who have read least. With one of them moved or gone, the lowest of all but any one author is still
+ * among the rest.
+ */
+function lowestMarks(chatId: string): Prisma.Sql {
+  return Prisma.sql`SELECT user_id, last_read_seq FROM chat_member WHERE chat_id = ${chatId}::uuid
+    ORDER BY last_read_seq, user_id LIMIT 3`;
+}
+
+/**
+ * Common table expressions that give a revision of its own, in the order of seq, to every message whose `isRead` turns
+ * true between the marks in `before` and those in `after`, and bump the chat by as many; `ticks.n` says how many.
+ */
+function tickMessages(chatId: string): Prisma.Sql {
+  return Prisma.sql`ticked AS (
+      SELECT m.id, row_number() OVER (ORDER BY m.seq) AS nth FROM message m
+      WHERE m.chat_id = ${chatId}::uuid
+        AND m.seq > (SELECT min(last_read_seq) FROM before) AND m.seq <= (SELECT max(last_read_seq) FROM after)
+        AND m.seq > (SELECT min(last_read_seq) FROM before WHERE user_id IS DISTINCT FROM m.author_id)
+        AND m.seq <= (SELECT min(last_read_seq) FROM after WHERE user_id IS DISTINCT FROM m.author_id)
+    ), ticks AS (SELECT count(*)::int AS n FROM ticked), base AS (
+      UPDATE chat c SET revision = c.revision + ticks.n FROM ticks WHERE c.id = ${chatId}::uuid AND ticks.n > 0
+      RETURNING c.revision - ticks.n AS revision
+    ), stamped AS (
+      UPDATE message m SET revision = base.revision + ticked.nth FROM ticked, base WHERE m.id = ticked.id
+    )`;
+}
+
+function unnestRanges(ranges: readonly Range[]): Prisma.Sql {
+  return Prisma.sql`unnest(${ranges.map((r) => r.chatId)}::uuid[], ${ranges.map((r) => r.after)}::int[],
+    ${ranges.map((r) => r.upTo)}::int[], ${ranges.map((r) => r.limit)}::int[]) AS r(chat_id, after, up_to, max)`;
+}
+
+function toJson(value: unknown): string | null {
+  return value === null || value === undefined ? null : JSON.stringify(value);
+}
+
+function toHead(chatId: string, row: HeadColumns): ChatHead {
+  return {
+    chatId,
+    lastSeq: row.headLastSeq,
+    revision: row.headRevision,
+    membersRevision: row.headMembersRevision,
+  };
+}
+
+function toWritten<Row extends MessageRow & HeadColumns>(row: Row): Written {
+  const { headLastSeq, headRevision, headMembersRevision, ...message } = row;
+  return { message, head: toHead(row.chatId, { headLastSeq, headRevision, headMembersRevision }) };
+}

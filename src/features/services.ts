@@ -1,0 +1,82 @@
+import { createAccessTokens } from '../auth/access-tokens.ts';
+import { createPasswords } from '../auth/passwords.ts';
+import { createRefreshTokens } from '../auth/refresh-tokens.ts';
+import type { Config } from '../config.ts';
+import type { PrismaClient } from '../generated/prisma/client.ts';
+import type { Logger } from '../logger.ts';
+import { isUnavailable } from '../persistence/prisma-errors.ts';
+import type { Broker } from '../realtime/broker.ts';
+import { createChangeAnnouncer } from '../realtime/change-announcer.ts';
+import { createChatFeeds } from '../realtime/chat-feeds.ts';
+import type { FeedSource } from '../realtime/source.ts';
+import { createUserFeeds } from '../realtime/user-feeds.ts';
+import { createAccountService } from './accounts/account-service.ts';
+import { createChatService } from './chats/chat-service.ts';
+import { createChatStore } from './chats/chat-store.ts';
+import { createMessageService } from './messages/message-service.ts';
+import { createMessageStore } from './messages/message-store.ts';
+import type { MessageRow } from './messages/message-store.ts';
+import { createPresenceService } from './presence/presence-service.ts';
+import { createPresenceStore } from './presence/presence-store.ts';
+import { createLiveSessions } from './sessions/live-sessions.ts';
+import { createSessionService } from './sessions/session-service.ts';
+import { createSessionStore } from './sessions/session-store.ts';
+import { createUserService } from './users/user-service.ts';
+import { createUserStore } from './users/user-store.ts';
+
+export interface ServicesOptions {
+  config: Pick<Config, 'jwtSecret' | 'accessTokenTtlMs' | 'refreshTokenTtlMs'>;
+  prisma: PrismaClient;
+  broker: Broker;
+  nodeId: string;
+  logger: Logger;
+}
+
+export type Services = ReturnType<typeof createServices>;
+
+/** Every feature, wired to the database and to the feeds of this node. Nothing runs yet. */
+export function createServices({ config, prisma, broker, nodeId, logger }: ServicesOptions) {
+  const chatStore = createChatStore(prisma);
+  const messageStore = createMessageStore(prisma);
+  const sessionStore = createSessionStore(prisma);
+
+  const source: FeedSource<MessageRow> = { ...chatStore, ...messageStore };
+  const feedOptions = {
+    source,
+    broker,
+    isTransient: isUnavailable,
+    onFailure: (error: unknown) => logger.warn({ err: error }, 'a feed was not read; the sweep tries again'),
+  };
+  const chatFeeds = createChatFeeds<MessageRow>(feedOptions);
+  const userFeeds = createUserFeeds({ ...feedOptions, chatFeeds });
+  const announcer = createChangeAnnouncer(broker, chatFeeds, userFeeds);
+
+  const accessTokens = createAccessTokens({ secret: config.jwtSecret, ttlMs: config.accessTokenTtlMs });
+  const liveSessions = createLiveSessions(sessionStore, accessTokens);
+
+  const users = createUserService(createUserStore(prisma));
+  const sessions = createSessionService({
+    prisma,
+    store: sessionStore,
+    users,
+    liveSessions,
+    passwords: createPasswords(),
+    accessTokens,
+    refreshTokens: createRefreshTokens(config.jwtSecret),
+    refreshTokenTtlMs: config.refreshTokenTtlMs,
+    logger,
+  });
+  const presence = createPresenceService(createPresenceStore(prisma, nodeId), logger);
+  const chats = createChatService({
+    prisma,
+    store: chatStore,
+    users,
+    announcer,
+    userFeeds,
+    beforeMemberLeaves: (tx, chatId, userId) => messageStore.tickWithout(tx.db, chatId, userId),
+  });
+  const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds });
+  const accounts = createAccountService({ prisma, users, sessions, chats });
+
+  return { users, sessions, liveSessions, presence, chats, messages, accounts, chatFeeds, userFeeds };
+}

@@ -1,0 +1,84 @@
+import DataLoader from 'dataloader';
+import type { AccessTokens } from '../../auth/access-tokens.ts';
+import type { Viewer } from '../../auth/viewer.ts';
+import { UnauthenticatedError } from '../../errors.ts';
+import type { SessionState, SessionStore } from './session-store.ts';
+
+/** How long a node may go on believing that a session lives: half of what promise 5 allows. */
+const BELIEF_MS = 1_000;
+
+export interface LiveSessions {
+  /** Null when the session has ended. At most a second old. */
+  find(sessionId: string): Promise<SessionState | null>;
+  /**
+   * The viewer that an access token stands for.
+   *
+   * @throws UnauthenticatedError for a token that does not count, or whose session has ended.
+   */
+  authenticate(token: string): Promise<Viewer>;
+  /** Which of the sessions still live, read now. */
+  filterLive(sessionIds: readonly string[]): Promise<Set<string>>;
+  /** To be called after the end of sessions was committed here. */
+  ended(sessionIds: readonly string[]): void;
+  onEnded(listener: (sessionIds: readonly string[]) => void): void;
+}
+
+/** Which sessions live, asked of the database once a second for each that is in use, all askers of a tick together. */
+export function createLiveSessions(store: SessionStore, accessTokens: AccessTokens): LiveSessions {
+  const believed = new Map<string, { state: SessionState; until: number }>();
+  const listeners: Array<(sessionIds: readonly string[]) => void> = [];
+
+  const loader = new DataLoader<string, SessionState | null>(
+    async (ids) => {
+      const found = new Map((await store.findLiveStates([...new Set(ids)])).map((state) => [state.id, state]));
+      return ids.map((id) => found.get(id) ?? null);
+    },
+    { cache: false, maxBatchSize: 1_000 },
+  );
+
+  async function find(sessionId: string): Promise<SessionState | null> {
+    const belief = believed.get(sessionId);
+    const now = performance.now();
+    if (belief && belief.until > now) return belief.state;
+    const state = await loader.load(sessionId);
+    if (state) remember(state, now);
+    else believed.delete(sessionId);
+    return state;
+  }
+
+  /** Insertion order is age: the stale ones are at the front. */
+  function remember(state: SessionState, askedAt: number) {
+    believed.delete(state.id);
+    believed.set(state.id, { state, until: askedAt + BELIEF_MS });
+    for (const [id, belief] of believed) {
+      if (belief.until > askedAt) break;
+      believed.delete(id);
+    }
+  }
+
+  return {
+    find,
+
+    async authenticate(token) {
+      const claims = await accessTokens.verify(token);
+      const session = await find(claims.sessionId);
+      if (!session || session.userId !== claims.userId) throw new UnauthenticatedError('SESSION_REVOKED');
+      if (session.confirmedGeneration < claims.generation) {
+        await store.confirm(session.id, claims.generation);
+        session.confirmedGeneration = claims.generation;
+      }
+      return { userId: claims.userId, sessionId: claims.sessionId, expiresAt: claims.expiresAt };
+    },
+
+    async filterLive(sessionIds) {
+      return new Set((await store.findLiveStates(sessionIds)).map((state) => state.id));
+    },
+
+    ended(sessionIds) {
+      for (const id of sessionIds) believed.delete(id);
+      if (sessionIds.length > 0) for (const listener of listeners) listener(sessionIds);
+    },
+
+    onEnded: (listener) => void listeners.push(listener),
+  };
+}

@@ -1,0 +1,205 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { AccessTokens } from '../../auth/access-tokens.ts';
+import type { Passwords } from '../../auth/passwords.ts';
+import type { RefreshToken, RefreshTokens } from '../../auth/refresh-tokens.ts';
+import type { Viewer } from '../../auth/viewer.ts';
+import { AppError, BadUserInputError, NotFoundError } from '../../errors.ts';
+import { LIMITS, readEmail, readId, readLine, readNewPassword } from '../../input-rules.ts';
+import type { Logger } from '../../logger.ts';
+import { inTransaction } from '../../persistence/transaction.ts';
+import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { UserRow } from '../users/user-store.ts';
+import { readNames } from '../users/user-service.ts';
+import type { UserService } from '../users/user-service.ts';
+import type { LiveSessions } from './live-sessions.ts';
+import type { SessionRow, SessionStore } from './session-store.ts';
+
+/** What a device is handed when it signs in or refreshes. */
+export interface SignedIn {
+  accessToken: string;
+  accessTokenExpiresAt: Date;
+  refreshToken: string;
+  refreshTokenExpiresAt: Date;
+  user: UserRow;
+}
+
+export interface Credentials {
+  email: string;
+  password: string;
+  deviceName?: string | null;
+}
+
+export interface Registration extends Credentials {
+  firstName: string;
+  lastName: string;
+}
+
+export interface SessionServiceOptions {
+  prisma: PrismaClient;
+  store: SessionStore;
+  users: UserService;
+  liveSessions: LiveSessions;
+  passwords: Passwords;
+  accessTokens: AccessTokens;
+  refreshTokens: RefreshTokens;
+  refreshTokenTtlMs: number;
+  logger: Logger;
+}
+
+export type SessionService = ReturnType<typeof createSessionService>;
+
+export function createSessionService(options: SessionServiceOptions) {
+  const { store, users, liveSessions, passwords, accessTokens, refreshTokens, logger } = options;
+
+  async function signIn(user: UserRow, deviceName: string | null): Promise<SignedIn> {
+    const token = refreshTokens.first(store.newId());
+    const session = await store.insert({
+      id: token.sessionId,
+      userId: user.id,
+      deviceName,
+      hash: refreshTokens.hash(token),
+      ttlMs: options.refreshTokenTtlMs,
+    });
+    return handOut(user, session, token);
+  }
+
+  async function handOut(user: UserRow, session: SessionRow, token: RefreshToken): Promise<SignedIn> {
+    const access = await accessTokens.issue(
+      { userId: user.id, sessionId: session.id, generation: session.generation },
+      session.expiresAt,
+    );
+    return {
+      accessToken: access.token,
+      accessTokenExpiresAt: access.expiresAt,
+      refreshToken: refreshTokens.encode(token),
+      refreshTokenExpiresAt: session.expiresAt,
+      user,
+    };
+  }
+
+  /** @throws BadUserInputError when the password is not the viewer's. */
+  async function assertPassword(viewer: Viewer, field: string, password: string): Promise<void> {
+    const user = await users.get(viewer.userId);
+    if (!(await passwords.verify(user.passwordHash, password.slice(0, LIMITS.password.max * 2))))
+      throw new AppError('INVALID_CREDENTIALS', 'The password is not right.', { field });
+  }
+
+  return {
+    async register(input: Registration, userAgent: string | null): Promise<SignedIn> {
+      const email = readEmail('input.email', input.email);
+      const names = readNames(input);
+      const deviceName = readDeviceName(input.deviceName, userAgent);
+      const password = await readNewPassword('input.password', input.password);
+      const user = await users.create({ ...names, email, passwordHash: await passwords.hash(password) });
+      return signIn(user, deviceName);
+    },
+
+    /** An unknown e-mail and a wrong password are answered alike, in words and in time. */
+    async login(input: Credentials, userAgent: string | null): Promise<SignedIn> {
+      const deviceName = readDeviceName(input.deviceName, userAgent);
+      const plausible = input.email.length <= LIMITS.email && input.email.isWellFormed() && !input.email.includes('\0');
+      const user = plausible ? await users.findByEmail(input.email.trim().toLowerCase()) : null;
+      const matches = await passwords.verify(
+        user?.passwordHash ?? null,
+        input.password.slice(0, LIMITS.password.max * 2),
+      );
+      if (!user || !matches) throw new AppError('INVALID_CREDENTIALS', 'The e-mail or the password is not right.');
+      return signIn(user, deviceName);
+    },
+
+    /**
+     * Rotates the refresh token (RFC 9700, section 4.14). The token that was just rotated answers the very same
+     * successor until that one, or its access token, is used: a lost reply and parallel refreshes sign nobody out.
+     * Any older token is in the wrong hands, and ends the session.
+     */
+    async refresh(text: string): Promise<SignedIn> {
+      const token = refreshTokens.decode(text);
+      if (!token) throw invalidRefreshToken();
+      const hash = refreshTokens.hash(token);
+      const next = refreshTokens.successor(token);
+      const session =
+        (await store.rotate(token.sessionId, hash, refreshTokens.hash(next))) ??
+        (await this.repeatRotation(token.sessionId, hash));
+      return handOut(await users.get(session.userId), session, next);
+    },
+
+    /** The session as the rotation of this very token left it. */
+    async repeatRotation(sessionId: string, hash: Buffer): Promise<SessionRow> {
+      const session = await store.findLive(sessionId);
+      if (!session) throw invalidRefreshToken();
+      const isParent = session.parentHash !== null && timingSafeEqual(session.parentHash, hash);
+      if (isParent && session.confirmedGeneration < session.generation) return session;
+      liveSessions.ended(await store.delete(session.userId, { id: session.id }));
+      logger.warn(
+        { event: 'refresh_token.reused', userId: session.userId, sessionId },
+        'a used refresh token came back',
+      );
+      throw new AppError('REFRESH_TOKEN_REUSED', 'This refresh token was used before. The session has ended.');
+    },
+
+    /** True or false, without a reason. */
+    async verifyToken(text: string): Promise<boolean> {
+      const token = refreshTokens.decode(text);
+      if (token) {
+        const session = await store.findLive(token.sessionId);
+        const hash = refreshTokens.hash(token);
+        if (!session) return false;
+        if (timingSafeEqual(session.currentHash, hash)) return true;
+        const isParent = session.parentHash !== null && timingSafeEqual(session.parentHash, hash);
+        return isParent && session.confirmedGeneration < session.generation;
+      }
+      try {
+        const claims = await accessTokens.verify(text);
+        return (await liveSessions.find(claims.sessionId)) !== null;
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'UNAUTHENTICATED') return false;
+        throw error;
+      }
+    },
+
+    list: (viewer: Viewer): Promise<SessionRow[]> => store.listByUser(viewer.userId),
+
+    async logout(viewer: Viewer): Promise<void> {
+      liveSessions.ended(await store.delete(viewer.userId, { id: viewer.sessionId }));
+    },
+
+    /** Answers how many ended. @throws NotFoundError when the viewer has no session with the id. */
+    async revoke(viewer: Viewer, id: string | null): Promise<number> {
+      const which = id === null ? { allBut: viewer.sessionId } : { id: readId('id', id) };
+      const ended = await store.delete(viewer.userId, which);
+      if (id !== null && ended.length === 0) throw new NotFoundError();
+      liveSessions.ended(ended);
+      return ended.length;
+    },
+
+    /** Every other device has to sign in again. */
+    async changePassword(viewer: Viewer, current: string, next: string): Promise<void> {
+      await assertPassword(viewer, 'currentPassword', current);
+      const password = await readNewPassword('newPassword', next);
+      if (password === current) throw new BadUserInputError('newPassword', 'This is the password that you have now.');
+      const passwordHash = await passwords.hash(password);
+      const ended = await inTransaction(options.prisma, async ({ db }) => {
+        await users.changePasswordHash(viewer.userId, passwordHash, db);
+        return store.delete(viewer.userId, { allBut: viewer.sessionId }, db);
+      });
+      liveSessions.ended(ended);
+    },
+
+    assertPassword,
+
+    /** Answers how many rows of sessions that ended by themselves were removed. */
+    deleteExpired: (): Promise<number> => store.deleteExpired(),
+
+    /** To be called once the account's row is gone, and its sessions with it. */
+    accountDeleted: (sessionIds: readonly string[]) => liveSessions.ended(sessionIds),
+  };
+}
+
+function invalidRefreshToken(): AppError {
+  return new AppError('INVALID_REFRESH_TOKEN', 'This refresh token is not valid.');
+}
+
+function readDeviceName(name: string | null | undefined, userAgent: string | null): string | null {
+  if (name !== null && name !== undefined) return readLine('input.deviceName', name, LIMITS.deviceName);
+  return userAgent === null ? null : [...userAgent.toWellFormed()].slice(0, LIMITS.deviceName).join('') || null;
+}

@@ -1,0 +1,98 @@
+import { v7 as uuidv7 } from 'uuid';
+import { Prisma } from '../../generated/prisma/client.ts';
+import type { PrismaClient, Session } from '../../generated/prisma/client.ts';
+import type { Db } from '../../persistence/transaction.ts';
+
+export type SessionRow = Session;
+
+/** What a request needs to know of the session that its token names. */
+export interface SessionState {
+  id: string;
+  userId: string;
+  confirmedGeneration: number;
+}
+
+export type SessionStore = ReturnType<typeof createSessionStore>;
+
+const COLUMNS = Prisma.sql`id, user_id AS "userId", device_name AS "deviceName", created_at AS "createdAt",
+  last_used_at AS "lastUsedAt", expires_at AS "expiresAt", generation, confirmed_generation AS "confirmedGeneration",
+  current_hash AS "currentHash", parent_hash AS "parentHash"`;
+
+export function createSessionStore(prisma: PrismaClient) {
+  return {
+    newId: (): string => uuidv7(),
+
+    async insert(
+      session: { id: string; userId: string; deviceName: string | null; hash: Buffer; ttlMs: number },
+      db: Db = prisma,
+    ): Promise<SessionRow> {
+      const [row] = await db.$queryRaw<[SessionRow]>`
+        INSERT INTO session (id, user_id, device_name, current_hash, expires_at)
+        VALUES (${session.id}::uuid, ${session.userId}::uuid, ${session.deviceName}, ${session.hash},
+          now() + ${session.ttlMs}::float8 * interval '1 millisecond')
+        RETURNING ${COLUMNS}`;
+      return row;
+    },
+
+    /** The session, if it has not ended. */
+    async findLive(id: string): Promise<SessionRow | null> {
+      const rows = await prisma.$queryRaw<SessionRow[]>`
+        SELECT ${COLUMNS} FROM session WHERE id = ${id}::uuid AND expires_at > now()`;
+      return rows[0] ?? null;
+    },
+
+    async findLiveStates(ids: readonly string[]): Promise<SessionState[]> {
+      return prisma.$queryRaw`
+        SELECT id, user_id AS "userId", confirmed_generation AS "confirmedGeneration"
+        FROM session WHERE id = ANY(${[...ids]}::uuid[]) AND expires_at > now()`;
+    },
+
+    listByUser(userId: string): Promise<SessionRow[]> {
+      return prisma.$queryRaw`
+        SELECT ${COLUMNS} FROM session WHERE user_id = ${userId}::uuid AND expires_at > now()
+        ORDER BY last_used_at DESC, id DESC`;
+    },
+
+    /**
+     * Makes `next` the token that counts and `hash` its parent, if `hash` is the one that counts now. Of many at once
+     * one succeeds; the others find null.
+     */
+    async rotate(id: string, hash: Buffer, next: Buffer): Promise<SessionRow | null> {
+      const rows = await prisma.$queryRaw<SessionRow[]>`
+        UPDATE session SET parent_hash = current_hash, current_hash = ${next}, confirmed_generation = generation,
+          generation = generation + 1, last_used_at = now()
+        WHERE id = ${id}::uuid AND current_hash = ${hash} AND expires_at > now()
+        RETURNING ${COLUMNS}`;
+      return rows[0] ?? null;
+    },
+
+    /** The holder of this generation's tokens has shown one: its parent's time is over. */
+    async confirm(id: string, generation: number): Promise<void> {
+      await prisma.$executeRaw`
+        UPDATE session SET confirmed_generation = ${generation}, last_used_at = now()
+        WHERE id = ${id}::uuid AND confirmed_generation < ${generation}`;
+    },
+
+    /** Answers the ids of those that were there to end. */
+    async delete(
+      userId: string,
+      which: { id: string } | { allBut: string | null },
+      db: Db = prisma,
+    ): Promise<string[]> {
+      const only =
+        'id' in which
+          ? Prisma.sql`AND id = ${which.id}::uuid`
+          : which.allBut === null
+            ? Prisma.empty
+            : Prisma.sql`AND id <> ${which.allBut}::uuid`;
+      const rows = await db.$queryRaw<Array<{ id: string }>>`
+        DELETE FROM session WHERE user_id = ${userId}::uuid ${only} RETURNING id`;
+      return rows.map((row) => row.id);
+    },
+
+    /** Rows of sessions that ended by themselves. */
+    async deleteExpired(): Promise<number> {
+      return prisma.$executeRaw`DELETE FROM session WHERE expires_at < now()`;
+    },
+  };
+}

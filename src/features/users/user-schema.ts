@@ -1,0 +1,89 @@
+import { builder } from '../../graphql/builder.ts';
+import { requireViewer } from '../../graphql/context.ts';
+import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
+
+export const User = builder.prismaObject('User', {
+  description: 'A person with an account.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'UUID, for ever the same.' }),
+    email: t.string({
+      nullable: true,
+      description: 'Visible to the user themself only; null for everybody else.',
+      resolve: (user, _args, { selves }) => (selves.has(user.id) ? user.email : null),
+    }),
+    firstName: t.exposeString('firstName', { description: 'Up to 60 characters.' }),
+    lastName: t.exposeString('lastName', { description: 'Up to 60 characters.' }),
+    avatarUrl: t.exposeString('avatarUrl', { nullable: true, description: 'Where the picture is; null: none.' }),
+    isOnline: t.boolean({
+      description: 'A live connection is open on any server, on any device.',
+      resolve: async (user, _args, { loaders }) => (await loaders.presence.load(user.id))?.isOnline ?? false,
+    }),
+    lastSeenAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the last live connection closed. Null: never seen, or online now.',
+      resolve: async (user, _args, { loaders }) => (await loaders.presence.load(user.id))?.lastSeenAt ?? null,
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was made.' }),
+  }),
+});
+
+const UserConnection = builder.connectionObject(
+  { type: User, name: 'UserConnection', description: 'A page of people.' },
+  { name: 'UserEdge', description: 'One person of a page.' },
+);
+
+const userCursors = stringCursors<string>(
+  'user',
+  (id) => id,
+  (text) => (/^[0-9a-f-]{36}$/.test(text) ? text : null),
+);
+
+builder.queryFields((t) => ({
+  me: t.field({
+    type: User,
+    description: 'The viewer.',
+    resolve: (_root, _args, context) => context.services.users.get(requireViewer(context).userId),
+  }),
+  user: t.field({
+    type: User,
+    nullable: true,
+    description: 'Somebody by id; null when nobody has it.',
+    args: { id: t.arg.id({ required: true, description: 'The user’s id.' }) },
+    resolve(_root, { id }, context) {
+      requireViewer(context);
+      return context.services.users.find(id);
+    },
+  }),
+  users: t.field({
+    type: UserConnection,
+    description: 'Other people whose name begins with every given word, or whose e-mail is exactly this; by name.',
+    args: {
+      search: t.arg.string({ required: true, description: 'The beginnings of names, or a whole e-mail address.' }),
+      first: t.arg.int({ defaultValue: 20, description: 'How many, 1 to 100.' }),
+      after: t.arg.string({ description: 'The cursor behind which the page begins.' }),
+    },
+    async resolve(_root, args, context) {
+      const page = readPageRequest(args, userCursors);
+      const found = await context.services.users.search(requireViewer(context), args.search, page);
+      return toConnection(found, (user) => user.id, userCursors);
+    },
+  }),
+}));
+
+const UpdateProfileInput = builder.inputType('UpdateProfileInput', {
+  description: 'What is left out stays as it is.',
+  fields: (t) => ({
+    firstName: t.string({ description: 'Up to 60 characters, not blank.' }),
+    lastName: t.string({ description: 'Up to 60 characters, not blank.' }),
+  }),
+});
+
+builder.mutationField('updateProfile', (t) =>
+  t.field({
+    type: User,
+    description: 'Changes the viewer’s names.',
+    args: { input: t.arg({ type: UpdateProfileInput, required: true, description: 'The new names.' }) },
+    resolve: (_root, { input }, context) => context.services.users.rename(requireViewer(context), input),
+  }),
+);

@@ -1,0 +1,105 @@
+import { Prisma } from '../../generated/prisma/client.ts';
+import type { PrismaClient, User } from '../../generated/prisma/client.ts';
+import { toPage } from '../../persistence/paging.ts';
+import type { Page, PageRequest } from '../../persistence/paging.ts';
+import type { Db } from '../../persistence/transaction.ts';
+
+export type UserRow = User;
+
+export interface NewUser {
+  email: string;
+  passwordHash: string;
+  firstName: string;
+  lastName: string;
+  /** What the person is found by. */
+  words: string[];
+}
+
+export interface UserSearch {
+  /** Who does not appear. */
+  except: string;
+  /** A name must begin with each of these; none: nobody is found by name. */
+  words: string[];
+  email: string;
+  /** Forward only; keys are user ids. */
+  page: PageRequest<string>;
+}
+
+export type UserStore = ReturnType<typeof createUserStore>;
+
+export function createUserStore(prisma: PrismaClient) {
+  return {
+    /** Raises a unique violation when the e-mail is taken. */
+    insert({ words, ...user }: NewUser, db: Db = prisma): Promise<UserRow> {
+      return db.user.create({
+        data: { ...user, nameWords: { createMany: { data: words.map((word) => ({ word })) } } },
+      });
+    },
+
+    findByIds(ids: readonly string[], db: Db = prisma): Promise<UserRow[]> {
+      return db.user.findMany({ where: { id: { in: [...ids] } } });
+    },
+
+    findById(id: string, db: Db = prisma): Promise<UserRow | null> {
+      return db.user.findUnique({ where: { id } });
+    },
+
+    findByEmail(email: string): Promise<UserRow | null> {
+      return prisma.user.findUnique({ where: { email } });
+    },
+
+    /** By name, then id. Reads ranges of the word index, never the table. */
+    async search({ except, words, email, page }: UserSearch): Promise<Page<UserRow>> {
+      const byName = words.length > 0 ? matchNames(words) : Prisma.sql`SELECT NULL::uuid WHERE false`;
+      const after = page.after
+        ? Prisma.sql`AND (${SORT_NAME}, u.id) >
+            (SELECT lower(a.first_name || ' ' || a.last_name), a.id FROM app_user a WHERE a.id = ${page.after}::uuid)`
+        : Prisma.empty;
+      const found = await prisma.$queryRaw<Array<{ id: string }>>`
+        SELECT u.id FROM app_user u
+        WHERE u.id IN (${byName} UNION SELECT e.id FROM app_user e WHERE e.email = ${email})
+          AND u.id <> ${except}::uuid ${after}
+        ORDER BY ${SORT_NAME}, u.id LIMIT ${page.limit + 1}`;
+      const rows = new Map((await this.findByIds(found.map((row) => row.id))).map((row) => [row.id, row]));
+      return toPage(
+        found.map((row) => rows.get(row.id)).filter((row) => row !== undefined),
+        page,
+      );
+    },
+
+    /** Null when the account is gone. */
+    updateNames(id: string, names: { firstName: string; lastName: string; words: string[] }): Promise<UserRow> {
+      const { words, ...data } = names;
+      return prisma.user.update({
+        where: { id },
+        data: { ...data, nameWords: { deleteMany: {}, createMany: { data: words.map((word) => ({ word })) } } },
+      });
+    },
+
+    async updatePasswordHash(id: string, passwordHash: string, db: Db = prisma): Promise<void> {
+      await db.user.update({ where: { id }, data: { passwordHash }, select: { id: true } });
+    },
+
+    async delete(id: string, db: Db): Promise<void> {
+      await db.user.deleteMany({ where: { id } });
+    },
+  };
+}
+
+const SORT_NAME = Prisma.sql`lower(u.first_name || ' ' || u.last_name)`;
+
+/** People who have, for each word, a name that begins with it. The longest word, the rarest, leads. */
+function matchNames(words: string[]): Prisma.Sql {
+  const [lead, ...others] = words.toSorted((a, b) => b.length - a.length) as [string, ...string[]];
+  const also = others.map(
+    (word) => Prisma.sql`AND EXISTS (
+      SELECT 1 FROM user_name_word o WHERE o.user_id = w.user_id AND ${startsWith(Prisma.sql`o.word`, word)})`,
+  );
+  return Prisma.sql`SELECT w.user_id FROM user_name_word w
+    WHERE ${startsWith(Prisma.sql`w.word`, lead)} ${Prisma.join(also.length > 0 ? also : [Prisma.empty], ' ')}`;
+}
+
+/** A range of the byte-ordered index. No word goes on with U+10FFFF: it is no letter. */
+function startsWith(column: Prisma.Sql, prefix: string): Prisma.Sql {
+  return Prisma.sql`${column} >= ${prefix} AND ${column} < ${prefix + '\u{10FFFF}'}`;
+}

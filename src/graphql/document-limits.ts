@@ -1,0 +1,101 @@
+import type { Plugin } from 'graphql-yoga';
+import { GraphQLError, Kind } from 'graphql';
+import type { DocumentNode, FragmentDefinitionNode, SelectionSetNode } from 'graphql';
+
+export interface DocumentLimits {
+  tokens: number;
+  depth: number;
+  aliases: number;
+  directives: number;
+  /** Fields, counted where each fragment is spread. */
+  fields: number;
+}
+
+export const DOCUMENT_LIMITS: DocumentLimits = { tokens: 1_000, depth: 12, aliases: 15, directives: 50, fields: 2_000 };
+
+/** Depth of the introspection query that every tool sends; it reads the schema, not the data. */
+const INTROSPECTION_DEPTH = 16;
+
+type Measure = Omit<DocumentLimits, 'tokens'>;
+
+const NOTHING: Measure = { depth: 0, aliases: 0, directives: 0, fields: 0 };
+
+/**
+ * Refuses documents that would cost too much, before validation, whose own rules can be made to cost. Sizes are those
+ * of the document with its fragments spread out, but each fragment is measured once: the check takes time in
+ * proportion to the text. OWASP GraphQL cheat sheet, "DoS prevention".
+ */
+export function useDocumentLimits(limits: DocumentLimits = DOCUMENT_LIMITS): Plugin {
+  const passed = new WeakSet<DocumentNode>();
+  return {
+    onParse({ params, setParseFn, parseFn }) {
+      params.options = { ...params.options, maxTokens: limits.tokens };
+      setParseFn((source, options) => parseFn(source, { ...options, maxTokens: limits.tokens }));
+      return ({ result, replaceParseResult }) => {
+        if (typeof result !== 'object' || result === null || !('definitions' in result)) return;
+        const document = result as DocumentNode;
+        if (passed.has(document)) return;
+        if (isTooComplex(document, limits))
+          replaceParseResult(
+            new GraphQLError('The document asks for too much.', { extensions: { code: 'QUERY_TOO_COMPLEX' } }),
+          );
+        else passed.add(document);
+      };
+    },
+  };
+}
+
+export function isTooComplex(document: DocumentNode, limits: DocumentLimits): boolean {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const definition of document.definitions)
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
+  const measured = new Map<string, Measure>();
+  let directives = 0;
+
+  function measureFragment(name: string): Measure {
+    const known = measured.get(name);
+    if (known) return known;
+    const fragment = fragments.get(name);
+    // A circle, or an unknown fragment: validation will say so.
+    measured.set(name, NOTHING);
+    const measure = fragment ? measureSelections(fragment.selectionSet) : NOTHING;
+    measured.set(name, measure);
+    return measure;
+  }
+
+  function measureSelections(selectionSet: SelectionSetNode): Measure {
+    const sum = { ...NOTHING };
+    for (const selection of selectionSet.selections) {
+      directives += selection.directives?.length ?? 0;
+      const inner =
+        selection.kind === Kind.FRAGMENT_SPREAD
+          ? measureFragment(selection.name.value)
+          : selection.selectionSet
+            ? measureSelections(selection.selectionSet)
+            : NOTHING;
+      const isField = selection.kind === Kind.FIELD;
+      const isSchema = isField && selection.name.value === '__schema';
+      const depth = isSchema && inner.depth < INTROSPECTION_DEPTH ? 1 : inner.depth + (isField ? 1 : 0);
+      sum.depth = Math.max(sum.depth, depth);
+      sum.aliases += inner.aliases + (isField && selection.alias ? 1 : 0);
+      sum.fields += inner.fields + (isField ? 1 : 0);
+    }
+    return sum;
+  }
+
+  for (const definition of document.definitions) {
+    if (definition.kind === Kind.FRAGMENT_DEFINITION) {
+      // Also where nobody spreads it: validation walks it all the same.
+      directives += definition.directives?.length ?? 0;
+      if (exceeds(measureFragment(definition.name.value), limits)) return true;
+    }
+    if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
+    directives += definition.directives?.length ?? 0;
+    if (exceeds(measureSelections(definition.selectionSet), limits)) return true;
+  }
+  return directives > limits.directives;
+}
+
+function exceeds(measure: Measure, limits: DocumentLimits): boolean {
+  return measure.depth > limits.depth || measure.aliases > limits.aliases || measure.fields > limits.fields;
+}

@@ -1,0 +1,72 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { PrismaPGlite } from 'pglite-prisma-adapter';
+import type { Logger } from '../logger.ts';
+import { acquireDataDirLock } from './data-dir-lock.ts';
+import type { Database } from './database.ts';
+import { withWholeScripts } from './migration-adapter.ts';
+import type { MigrationAdapter } from './migration-adapter.ts';
+import { applyMigrations, pendingMigrations } from './migrations.ts';
+import { DatabaseOpenError } from './open-error.ts';
+import { createPrisma, warmUp } from './prisma-client.ts';
+
+export interface EmbeddedEngine {
+  readonly pglite: PGlite;
+  readonly adapter: MigrationAdapter;
+  close(): Promise<void>;
+}
+
+export async function openEmbedded(dataDir: string, logger: Logger): Promise<Database> {
+  const engine = await startEmbedded(dataDir);
+  try {
+    if ((await pendingMigrations(engine.adapter)).length > 0)
+      logger.info({ migrations: await applyMigrations(engine.adapter) }, 'Migrated the embedded database');
+    const prisma = createPrisma(new PrismaPGlite(engine.pglite));
+    await warmUp(prisma);
+    const close = async () => {
+      await prisma.$disconnect();
+      await engine.close();
+    };
+    return { prisma, kind: 'embedded', close };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** The PGlite in `dataDir`, under the lock of the directory. */
+export async function startEmbedded(dataDir: string): Promise<EmbeddedEngine> {
+  const directory = join(dataDir, 'pgdata');
+  try {
+    mkdirSync(dataDir, { recursive: true });
+  } catch (error) {
+    throw new DatabaseOpenError(`DATA_DIR ${dataDir} cannot be written: ${(error as Error).message}`, { cause: error });
+  }
+  const lock = acquireDataDirLock(dataDir);
+  try {
+    return await startPGlite(directory, () => lock.release());
+  } catch (error) {
+    lock.release();
+    const reason = (error as Error).message;
+    throw new DatabaseOpenError(`The embedded database in ${directory} does not start: ${reason}`, { cause: error });
+  }
+}
+
+/** Empty, and gone when it is closed. */
+export function startInMemory(): Promise<EmbeddedEngine> {
+  return startPGlite(undefined, () => {});
+}
+
+async function startPGlite(directory: string | undefined, onClosed: () => void): Promise<EmbeddedEngine> {
+  const pglite = await PGlite.create(directory);
+  const adapter = withWholeScripts(await new PrismaPGlite(pglite).connect(), (script) => pglite.exec(script));
+  const close = async () => {
+    try {
+      if (!pglite.closed) await pglite.close();
+    } finally {
+      onClosed();
+    }
+  };
+  return { pglite, adapter, close };
+}

@@ -1,0 +1,68 @@
+import { NotFoundError } from '../errors.ts';
+import type { BrokerSubscription } from './broker.ts';
+import type { LiveCursor } from './live-cursor.ts';
+import type { ChatHead, FeedMessage } from './source.ts';
+import { Tail } from './tail.ts';
+
+/** `added`: every message, by seq. `updated`: messages that changed after they were sent, by revision. */
+export type FeedKind = 'added' | 'updated';
+
+export interface Listener<Message> {
+  userId: string;
+  kind: FeedKind;
+  cursor: LiveCursor<Message>;
+}
+
+export type Watcher = (chatId: string) => void;
+
+/**
+ * What one node knows of one chat that somebody here listens to. Everything up to `head` has been offered to the
+ * listeners, in order, and each listener was a member when `head` was read.
+ */
+export class ChatFeed<Message extends FeedMessage> {
+  readonly chatId: string;
+  readonly listeners = new Set<Listener<Message>>();
+  /** Told that the chat changed, or is gone; they read for themselves. */
+  readonly watchers = new Set<Watcher>();
+  head: ChatHead;
+  readonly tails: Record<FeedKind, Tail<Message>>;
+  subscription: BrokerSubscription | undefined;
+
+  constructor(head: ChatHead) {
+    this.chatId = head.chatId;
+    this.head = head;
+    this.tails = {
+      added: new Tail<Message>(head.lastSeq, (message) => message.seq),
+      updated: new Tail<Message>(head.revision, (message) => message.revision ?? 0),
+    };
+  }
+
+  get isIdle(): boolean {
+    return this.listeners.size === 0 && this.watchers.size === 0;
+  }
+
+  hasListeners(kind: FeedKind): boolean {
+    for (const listener of this.listeners) if (listener.kind === kind) return true;
+    return false;
+  }
+
+  /** Moves on to a newer head, once the tails hold what lies between. */
+  moveTo(head: ChatHead): void {
+    if (head.revision <= this.head.revision) return;
+    this.head = head;
+    for (const listener of this.listeners) listener.cursor.wake();
+    for (const watch of this.watchers) watch(this.chatId);
+  }
+
+  /** Silences the person: what they may not see is as if it were not there. */
+  evict(userId: string): void {
+    for (const listener of [...this.listeners])
+      if (listener.userId === userId) listener.cursor.fail(new NotFoundError());
+  }
+
+  /** The chat was deleted. */
+  close(): void {
+    for (const listener of [...this.listeners]) listener.cursor.fail(new NotFoundError());
+    for (const watch of [...this.watchers]) watch(this.chatId);
+  }
+}

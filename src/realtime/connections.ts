@@ -1,0 +1,82 @@
+import { setMaxListeners } from 'node:events';
+import type { Viewer } from '../auth/viewer.ts';
+import { ServiceUnavailableError, UnauthenticatedError } from '../errors.ts';
+import type { AppError } from '../errors.ts';
+
+/** A viewer's open line: a WebSocket, or the response of an event stream. */
+export interface LiveConnection {
+  readonly viewer: Viewer;
+  /** Aborted with the error to hand on when the viewer's authority, or the node, ends before the connection does. */
+  readonly signal: AbortSignal;
+  /** To be called once the line is down. Idempotent. */
+  close(): void;
+}
+
+export interface ConnectionsOptions {
+  /** Which of the sessions live, read from the database now. */
+  filterLiveSessions: (sessionIds: readonly string[]) => Promise<Set<string>>;
+  onOpened: (userId: string) => void;
+  onClosed: (userId: string) => void;
+}
+
+export type Connections = ReturnType<typeof createConnections>;
+
+/**
+ * The live connections of this node. A session that ends here is cut off at once, one that ends elsewhere by the
+ * sweep, an expired token by the sweep.
+ */
+export function createConnections(options: ConnectionsOptions) {
+  const open = new Map<LiveConnection, AbortController>();
+
+  function end(connection: LiveConnection, error: AppError) {
+    open.get(connection)?.abort(error);
+  }
+
+  return {
+    open(viewer: Viewer): LiveConnection {
+      const controller = new AbortController();
+      // One listener for each subscription on the line.
+      setMaxListeners(0, controller.signal);
+      const connection: LiveConnection = {
+        viewer,
+        signal: controller.signal,
+        close() {
+          if (open.delete(connection)) options.onClosed(viewer.userId);
+        },
+      };
+      open.set(connection, controller);
+      options.onOpened(viewer.userId);
+      return connection;
+    },
+
+    sessionsEnded(sessionIds: readonly string[]): void {
+      const ended = new Set(sessionIds);
+      for (const connection of [...open.keys()])
+        if (ended.has(connection.viewer.sessionId)) end(connection, new UnauthenticatedError('SESSION_REVOKED'));
+    },
+
+    /** The node goes away: streams end, and their clients come back elsewhere. */
+    endAll(): void {
+      for (const connection of [...open.keys()]) end(connection, new ServiceUnavailableError());
+    },
+
+    async sweep(): Promise<void> {
+      const now = Date.now();
+      const sessionIds = new Set<string>();
+      for (const connection of [...open.keys()])
+        if (connection.viewer.expiresAt <= now) end(connection, new UnauthenticatedError('TOKEN_EXPIRED'));
+        else sessionIds.add(connection.viewer.sessionId);
+      if (sessionIds.size === 0) return;
+      const live = await options.filterLiveSessions([...sessionIds]);
+      for (const connection of [...open.keys()]) {
+        const { sessionId } = connection.viewer;
+        if (sessionIds.has(sessionId) && !live.has(sessionId))
+          end(connection, new UnauthenticatedError('SESSION_REVOKED'));
+      }
+    },
+
+    get size(): number {
+      return open.size;
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface LiveCursorOptions<Item> {
+  /** What stands behind the position, a batch at a time; none: wait for `wake`. Moves the position past what it answers. */
+  read: () => Promise<Item[]>;
+  /** Whether a failed read is worth another try: the database is away, and will be back. */
+  isTransient: (error: unknown) => boolean;
+  /** Called once, when nothing will be read any more. */
+  onEnd: () => void;
+}
+
+const RETRY_MS = 250;
+
+/**
+ * One subscriber's place in a feed: a position, not a queue. It reads only when its consumer asks, so a slow consumer
+ * costs one batch of memory and gets everything in the end.
+ *
+ * Unlike an async generator's, its `return` works while `next` is waiting, so that a subscriber who leaves a silent
+ * room is let go at once.
+ */
+export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
+  readonly #options: LiveCursorOptions<Item>;
+  #batch: Item[] = [];
+  #next = 0;
+  #news = false;
+  #ended = false;
+  #error: { reason: unknown } | undefined;
+  #wakeUp: (() => void) | undefined;
+  #release: (() => void) | undefined;
+
+  constructor(options: LiveCursorOptions<Item>) {
+    this.#options = options;
+  }
+
+  /** Calls must not overlap, as in `for await`. */
+  async next(): Promise<IteratorResult<Item, undefined>> {
+    for (;;) {
+      if (this.#error) {
+        const { reason } = this.#error;
+        this.#error = undefined;
+        throw reason;
+      }
+      if (this.#ended) return { value: undefined, done: true };
+      if (this.#next < this.#batch.length) return { value: this.#batch[this.#next++]!, done: false };
+      await this.#fill();
+    }
+  }
+
+  async #fill(): Promise<void> {
+    this.#news = false;
+    try {
+      const batch = await this.#options.read();
+      if (this.#ended) return;
+      this.#batch = batch;
+      this.#next = 0;
+    } catch (error) {
+      if (!this.#options.isTransient(error)) return this.fail(error);
+      await sleep(RETRY_MS, undefined, { ref: false });
+      return;
+    }
+    if (this.#batch.length > 0 || this.#news) return;
+    await new Promise<void>((resolve) => (this.#wakeUp = resolve));
+    this.#wakeUp = undefined;
+  }
+
+  /** There may be something to read. */
+  wake(): void {
+    this.#news = true;
+    this.#wakeUp?.();
+  }
+
+  /** Ends the cursor with an error, in place of what was read but not yet taken. */
+  fail(reason: unknown): void {
+    if (this.#ended) return;
+    this.#error = { reason };
+    this.#end();
+  }
+
+  /** Puts the cursor on a line: the line's end is the cursor's, and the cursor's end lets go of the line. */
+  holdOn(line: { signal: AbortSignal; release: () => void }): this {
+    const abort = () => this.fail(line.signal.reason);
+    this.#release = () => {
+      line.signal.removeEventListener('abort', abort);
+      line.release();
+    };
+    if (this.#ended) this.#release();
+    else if (line.signal.aborted) abort();
+    else line.signal.addEventListener('abort', abort);
+    return this;
+  }
+
+  async return(): Promise<IteratorResult<Item, undefined>> {
+    this.#end();
+    return { value: undefined, done: true };
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#batch = [];
+    this.#next = 0;
+    this.#release?.();
+    this.#options.onEnd();
+    this.#wakeUp?.();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}

@@ -1,0 +1,179 @@
+import type { Broker, BrokerSubscription } from './broker.ts';
+import type { ChatFeeds } from './chat-feeds.ts';
+import { LiveCursor } from './live-cursor.ts';
+import type { FeedMessage, FeedSource, UserChats } from './source.ts';
+import { userTopic } from './topics.ts';
+
+/** How many changed chats are loaded together. */
+const BATCH = 50;
+
+interface UserListener {
+  /** Chats that changed since they were last handed out: each at most once, however often it changed. */
+  pending: Set<string>;
+  wake: () => void;
+}
+
+interface UserFeed {
+  userId: string;
+  revision: number;
+  /** What to call to stop watching each of the person's chats. */
+  watched: Map<string, () => void>;
+  listeners: Set<UserListener>;
+  subscription: BrokerSubscription;
+}
+
+export interface UserFeedsOptions<Message extends FeedMessage> {
+  source: FeedSource<Message>;
+  broker: Broker;
+  chatFeeds: ChatFeeds<Message>;
+  isTransient: (error: unknown) => boolean;
+  onFailure: (error: unknown) => void;
+}
+
+export type UserFeeds = ReturnType<typeof createUserFeeds>;
+
+/**
+ * Which chats of a person changed, for people who listen on this node. Changes that come together are one: who asks
+ * is given the chat as it is by then.
+ */
+export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsOptions<Message>) {
+  const { source, broker, chatFeeds } = options;
+  const feeds = new Map<string, UserFeed>();
+  const dirty = new Set<UserFeed>();
+  let refreshing = false;
+
+  function announce(feed: UserFeed, chatId: string) {
+    for (const listener of feed.listeners) {
+      listener.pending.add(chatId);
+      listener.wake();
+    }
+  }
+
+  /** Watches what is new, lets go of what is gone, and announces what changed for this person alone. */
+  function apply(feed: UserFeed, state: UserChats) {
+    const standing = new Set(state.chats.map((chat) => chat.chatId));
+    for (const [chatId, unwatch] of feed.watched)
+      if (!standing.has(chatId)) {
+        unwatch();
+        feed.watched.delete(chatId);
+      }
+    for (const chat of state.chats) {
+      const isNew = !feed.watched.has(chat.chatId);
+      if (isNew)
+        feed.watched.set(
+          chat.chatId,
+          chatFeeds.watch(chat, (chatId) => announce(feed, chatId)),
+        );
+      if (isNew || chat.userRevision > feed.revision) announce(feed, chat.chatId);
+    }
+    feed.revision = Math.max(feed.revision, state.revision);
+  }
+
+  function markDirty(feed: UserFeed) {
+    if (feeds.get(feed.userId) !== feed) return;
+    dirty.add(feed);
+    if (refreshing) return;
+    refreshing = true;
+    setImmediate(() => void refresh());
+  }
+
+  async function refresh() {
+    try {
+      while (dirty.size > 0) {
+        const batch = [...dirty];
+        dirty.clear();
+        for (const feed of batch) {
+          const state = await source.findUserChats(feed.userId);
+          if (state && feeds.get(feed.userId) === feed) apply(feed, state);
+        }
+      }
+    } catch (error) {
+      options.onFailure(error);
+    } finally {
+      refreshing = false;
+    }
+  }
+
+  function open(userId: string, state: UserChats): UserFeed {
+    const standing = feeds.get(userId);
+    if (standing) {
+      apply(standing, state);
+      return standing;
+    }
+    const feed: UserFeed = {
+      userId,
+      revision: state.revision,
+      watched: new Map(),
+      listeners: new Set(),
+      subscription: broker.subscribe(userTopic(userId), (hint) => {
+        if (hint.revision > feed.revision) markDirty(feed);
+      }),
+    };
+    feeds.set(userId, feed);
+    apply(feed, state);
+    void feed.subscription.ready.then(() => markDirty(feed));
+    return feed;
+  }
+
+  function closeIfIdle(feed: UserFeed) {
+    if (feed.listeners.size > 0) return;
+    feeds.delete(feed.userId);
+    dirty.delete(feed);
+    feed.subscription.close();
+    for (const unwatch of feed.watched.values()) unwatch();
+    feed.watched.clear();
+  }
+
+  return {
+    /** `load` answers those of the chats that the person may see, as they are now. */
+    async follow<Chat>(userId: string, load: (chatIds: string[]) => Promise<Chat[]>): Promise<LiveCursor<Chat> | null> {
+      const state = await source.findUserChats(userId);
+      if (!state) return null;
+      const feed = open(userId, state);
+      const pending = new Set<string>();
+      const cursor = new LiveCursor<Chat>({
+        async read() {
+          const chatIds = [...pending].slice(0, BATCH);
+          if (chatIds.length === 0) return [];
+          for (const chatId of chatIds) pending.delete(chatId);
+          try {
+            const chats = await load(chatIds);
+            // None of them may be seen any more: there may be others behind them.
+            if (chats.length === 0 && pending.size > 0) cursor.wake();
+            return chats;
+          } catch (error) {
+            for (const chatId of chatIds) pending.add(chatId);
+            throw error;
+          }
+        },
+        isTransient: options.isTransient,
+        onEnd() {
+          feed.listeners.delete(listener);
+          closeIfIdle(feed);
+        },
+      });
+      const listener: UserListener = { pending, wake: () => cursor.wake() };
+      feed.listeners.add(listener);
+      return cursor;
+    },
+
+    /** Something that concerns this person alone was committed here. */
+    changed(userId: string): void {
+      const feed = feeds.get(userId);
+      if (feed) markDirty(feed);
+    },
+
+    async sweep(): Promise<void> {
+      if (feeds.size === 0) return;
+      const known = [...feeds.values()].map(({ userId, revision }) => ({ userId, revision }));
+      for (const { userId } of await source.findChangedUsers(known)) {
+        const feed = feeds.get(userId);
+        if (feed) markDirty(feed);
+      }
+    },
+
+    get size(): number {
+      return feeds.size;
+    },
+  };
+}

@@ -1,0 +1,287 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
+import { handleProtocols, makeServer } from 'graphql-ws';
+import { WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
+import { readBearer } from '../auth/credentials.ts';
+import type { Viewer } from '../auth/viewer.ts';
+import { UnauthenticatedError } from '../errors.ts';
+import { presentErrors, presentResult } from '../graphql/present-error.ts';
+import type { Context } from '../graphql/context.ts';
+import type { Logger } from '../logger.ts';
+import type { Connections, LiveConnection } from '../realtime/connections.ts';
+import { CLOSE } from './close-codes.ts';
+import type { Close } from './close-codes.ts';
+import { isAllowedOrigin } from './edge.ts';
+import { GRAPHQL_PATH } from './yoga.ts';
+import type { GraphQLServer } from './yoga.ts';
+
+export interface WebSocketOptions {
+  graphql: GraphQLServer;
+  corsOrigins: readonly string[];
+  authenticate: (token: string) => Promise<Viewer>;
+  connections: Connections;
+  createContext: (connection: LiveConnection, request: IncomingMessage, requestId: string) => Context;
+  logger: Logger;
+}
+
+export interface WebSocketEndpoint {
+  /** Closes every socket with 1012, spread over the time, and resolves when they are gone. Takes no new ones. */
+  drain(spreadMs: number): Promise<void>;
+}
+
+const MAX_FRAME_BYTES = 64 * 1024;
+const MAX_OPERATIONS = 50;
+const MAX_ID_LENGTH = 128;
+const MAX_MESSAGES_PER_SECOND = 300;
+/** A peer that does not answer a ping within as long again is dead. */
+const PING_EVERY_MS = 12_000;
+const INIT_TIMEOUT_MS = 3_000;
+/** How long a peer may take to answer a close. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** What graphql-ws keeps for us beside its own state. */
+interface Extra {
+  socket: WebSocket;
+  request: IncomingMessage;
+  connection?: LiveConnection;
+  requests: number;
+}
+
+/**
+ * The graphql-transport-ws endpoint. Protocol: graphql-ws, PROTOCOL.md. One operation's error never touches its
+ * neighbours on the socket.
+ */
+export function attachWebSocket(server: Server, options: WebSocketOptions): WebSocketEndpoint {
+  const origins = new Set(options.corsOrigins);
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_FRAME_BYTES,
+    handleProtocols,
+    perMessageDeflate: false,
+  });
+  const protocol = makeProtocol(options);
+  let draining = false;
+
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    stream.on('error', () => stream.destroy());
+    if ((request.url ?? '').split('?', 1)[0] !== GRAPHQL_PATH) return refuse(stream, 404, 'Not Found');
+    if (draining) return refuse(stream, 503, 'Service Unavailable');
+    if (!isAllowedOrigin(request, origins)) return refuse(stream, 403, 'Forbidden', 'ORIGIN_NOT_ALLOWED');
+    sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, request, protocol, options.logger));
+  });
+
+  return {
+    async drain(spreadMs) {
+      draining = true;
+      await Promise.all([...sockets.clients].map((socket) => closeAt(socket, Math.random() * spreadMs)));
+    },
+  };
+}
+
+type Protocol = ReturnType<typeof makeProtocol>;
+
+function makeProtocol({ graphql, authenticate, connections, createContext }: WebSocketOptions) {
+  return makeServer<Record<string, unknown>, Extra>({
+    connectionInitWaitTimeout: INIT_TIMEOUT_MS,
+
+    async onConnect({ connectionParams, extra }) {
+      try {
+        const token = readBearer(connectionParams?.['authorization']);
+        if (token === null) throw new UnauthenticatedError();
+        const connection = connections.open(await authenticate(token));
+        extra.connection = connection;
+        if (extra.socket.readyState !== extra.socket.OPEN) return connection.close();
+        connection.signal.addEventListener('abort', () => closeForViewer(extra.socket, connection.signal.reason));
+      } catch (error) {
+        // Not by `false`, which would leave no choice of code: the socket is closing when graphql-ws goes on.
+        close(extra.socket, closeFor(error));
+      }
+    },
+
+    async onSubscribe({ extra, subscriptions }, id, payload) {
+      const { connection } = extra;
+      extra.requests += 1;
+      const requestId = `${extra.requests}-${id.slice(0, 8)}`;
+      const options = graphql.presentOptions(requestId);
+      if (!connection) return presentErrors([new UnauthenticatedError()], options);
+      if (connection.signal.aborted) return presentErrors([connection.signal.reason], options);
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS) return [tooManyOperations()];
+      try {
+        const createOnce = () => Promise.resolve(createContext(connection, extra.request, requestId));
+        const { schema, execute, subscribe, contextFactory, parse, validate } = graphql.getEnveloped({
+          requestId,
+          createContext: createOnce,
+          params: payload,
+        });
+        const document = parse(payload.query);
+        const errors = validate(schema, document);
+        if (errors.length > 0) return presentErrors(errors, options);
+        return {
+          schema,
+          document,
+          operationName: payload.operationName,
+          variableValues: payload.variables,
+          contextValue: await contextFactory(),
+          rootValue: { execute, subscribe },
+        };
+      } catch (error) {
+        return presentErrors([error], options);
+      }
+    },
+
+    execute: (args) => (args.rootValue as Enveloped).execute(args),
+    subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
+
+    onNext: (_context, _id, _payload, args, result) =>
+      toJSON(presentResult(result, graphql.presentOptions((args.contextValue as Context).requestId))),
+
+    onError: (_context, id, _payload, errors) =>
+      presentErrors(errors, graphql.presentOptions(id.slice(0, 8))).map((error) => withoutHttp(error).toJSON()),
+
+    onClose({ extra }) {
+      extra.connection?.close();
+    },
+  });
+}
+
+interface Enveloped {
+  execute: (args: unknown) => Promise<ExecutionResult>;
+  subscribe: (args: unknown) => Promise<ExecutionResult>;
+}
+
+/** Joins a socket to the protocol: messages in, frames out, pings, and a close for everything that goes wrong. */
+function serve(socket: WebSocket, request: IncomingMessage, protocol: Protocol, logger: Logger): void {
+  const budget = createBudget(MAX_MESSAGES_PER_SECOND);
+  const extra: Extra = { socket, request, requests: 0 };
+  let onMessage: ((data: string) => Promise<void>) | undefined;
+
+  const closed = protocol.opened(
+    {
+      protocol: socket.protocol,
+      send: (data) =>
+        new Promise((resolve) => {
+          if (socket.readyState !== socket.OPEN) return resolve();
+          // A send that fails ends in a close, which is where it is dealt with.
+          socket.send(data, () => resolve());
+        }),
+      close: (code, reason) => socket.close(code, reason),
+      onMessage: (callback) => (onMessage = callback),
+      // No echo of the payload: it would send back whatever it is sent.
+      onPing: () => socket.send('{"type":"pong"}'),
+    },
+    extra,
+  );
+
+  socket.on('message', (data, isBinary) => {
+    if (isBinary) return close(socket, CLOSE.binary);
+    if (!budget.take()) return close(socket, CLOSE.flood);
+    const text = (data as Buffer).toString();
+    if (!isClientMessage(text)) return close(socket, CLOSE.malformed);
+    onMessage?.(text).catch((error: unknown) => {
+      logger.error({ err: error }, 'a socket message was not handled');
+      close(socket, CLOSE.overloaded);
+    });
+  });
+  socket.on('ping', () => {
+    if (!budget.take()) close(socket, CLOSE.flood);
+  });
+  // Too large, not UTF-8, a broken frame: ws closes with the right code by itself.
+  socket.on('error', (error) => logger.debug({ err: error }, 'a socket broke'));
+
+  const stopPinging = terminateWhenSilent(socket);
+  socket.once('close', (code, reason) => {
+    stopPinging();
+    closed(code, String(reason)).catch((error: unknown) => logger.error({ err: error }, 'a socket was not freed'));
+  });
+}
+
+/** What only a server may say, and ids without end, are no client's messages; graphql-ws checks the rest. */
+function isClientMessage(text: string): boolean {
+  try {
+    const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null;
+    if (typeof message?.id === 'string' && message.id.length > MAX_ID_LENGTH) return false;
+    return ['connection_init', 'ping', 'pong', 'subscribe', 'complete'].includes(message?.type as string);
+  } catch {
+    return false;
+  }
+}
+
+function terminateWhenSilent(socket: WebSocket): () => void {
+  let alive = true;
+  socket.on('pong', () => (alive = true));
+  const timer = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, PING_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+/** A bucket that fills again every second. */
+function createBudget(perSecond: number) {
+  let left = perSecond;
+  let since = performance.now();
+  return {
+    take(): boolean {
+      const now = performance.now();
+      if (now - since >= 1_000) {
+        left = perSecond;
+        since = now;
+      }
+      left -= 1;
+      return left >= 0;
+    },
+  };
+}
+
+function closeFor(error: unknown): Close {
+  if (!(error instanceof UnauthenticatedError)) return CLOSE.overloaded;
+  if (error.extensions['reason'] === 'SESSION_REVOKED') return CLOSE.sessionRevoked;
+  return error.extensions['reason'] === 'TOKEN_EXPIRED' ? CLOSE.tokenExpired : CLOSE.badToken;
+}
+
+/** The subscriptions' own `error` messages go first. */
+function closeForViewer(socket: WebSocket, reason: unknown): void {
+  setImmediate(() => close(socket, closeFor(reason)));
+}
+
+function close(socket: WebSocket, [code, reason]: Close): void {
+  socket.close(code, reason);
+  setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
+}
+
+function closeAt(socket: WebSocket, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.readyState === socket.CLOSED) return resolve();
+    socket.once('close', () => resolve());
+    setTimeout(() => close(socket, CLOSE.restarting), delayMs);
+  });
+}
+
+function refuse(stream: Duplex, status: number, text: string, code?: string): void {
+  const body = code ? JSON.stringify({ errors: [{ message: text, extensions: { code } }] }) : text;
+  stream.end(
+    `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Type: ${code ? 'application/json' : 'text/plain'}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function tooManyOperations(): GraphQLError {
+  return new GraphQLError(`At most ${MAX_OPERATIONS} operations at a time on one socket.`, {
+    extensions: { code: 'RATE_LIMITED', retryAfter: 1 },
+  });
+}
+
+/** Status and headers mean nothing on a socket. */
+function withoutHttp(error: GraphQLError): GraphQLError {
+  delete error.extensions['http'];
+  return error;
+}
+
+function toJSON(result: ExecutionResult): ExecutionResult {
+  if (!result.errors) return result;
+  return { ...result, errors: result.errors.map((error) => withoutHttp(error).toJSON() as unknown as GraphQLError) };
+}

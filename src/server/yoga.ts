@@ -1,0 +1,96 @@
+import { createYoga } from 'graphql-yoga';
+import type { Plugin, YogaInitialContext } from 'graphql-yoga';
+import { NoSchemaIntrospectionCustomRule } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
+import { useDocumentLimits } from '../graphql/document-limits.ts';
+import { useErrorStages } from '../graphql/error-stages.ts';
+import { presentResult } from '../graphql/present-error.ts';
+import type { Context } from '../graphql/context.ts';
+import type { Logger } from '../logger.ts';
+import { CSRF_HEADERS } from './edge.ts';
+
+export const GRAPHQL_PATH = '/graphql';
+
+/** What a transport puts into Yoga before an operation is parsed. */
+export interface ServerContext {
+  requestId: string;
+  /** Makes the context once the operation is known to be sound. Rejects when the token is bad. */
+  createContext: () => Promise<Context>;
+}
+
+export interface GraphQLServerOptions {
+  schema: GraphQLSchema;
+  graphiql: boolean;
+  introspection: boolean;
+  logger: Logger;
+}
+
+export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
+
+/** The pipeline that every operation runs through, whatever the transport: parse, limits, validation, execution. */
+export function createGraphQLServer({ schema, graphiql, introspection, logger }: GraphQLServerOptions) {
+  const presentOptions = (requestId: string) => ({ requestId, logger, hideSuggestions: !introspection });
+
+  /** Errors of one result or of every result of a stream, presented. */
+  const usePresentedErrors: Plugin<ServerContext> = {
+    onResultProcess({ result, setResult, serverContext }) {
+      const options = presentOptions((serverContext as unknown as ServerContext).requestId);
+      if (Symbol.asyncIterator in result) {
+        const source = result[Symbol.asyncIterator]();
+        setResult({
+          [Symbol.asyncIterator]: () => ({
+            async next() {
+              const step = await source.next();
+              return step.done ? step : { done: false, value: presentResult(step.value, options) };
+            },
+            return: () => source.return?.() ?? Promise.resolve({ done: true, value: undefined }),
+          }),
+        } as typeof result);
+      } else if (!Array.isArray(result)) setResult(presentResult(result, options));
+    },
+  };
+
+  const yoga = createYoga<ServerContext, Context>({
+    schema,
+    graphqlEndpoint: GRAPHQL_PATH,
+    context: (initial: YogaInitialContext & ServerContext) => initial.createContext(),
+    plugins: [
+      useErrorStages(),
+      useDocumentLimits(),
+      ...(introspection ? [] : [useNoIntrospection]),
+      usePresentedErrors,
+    ],
+    graphiql: graphiql && {
+      title: 'Parley',
+      subscriptionsProtocol: 'SSE',
+      additionalHeaders: { [CSRF_HEADERS[0]!]: '1' },
+      headers: JSON.stringify({ authorization: 'Bearer <accessToken of login or register>' }, null, 2),
+      defaultQuery: WELCOME,
+    },
+    renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
+    // Presented above; what is not ours is masked there.
+    maskedErrors: false,
+    // Done by the listener, for every path: see edge.ts.
+    cors: false,
+    maxRequestBodySize: false,
+    multipart: false,
+    batching: false,
+    landingPage: false,
+    logging: false,
+  });
+
+  return Object.assign(yoga, { presentOptions });
+}
+
+const useNoIntrospection: Plugin = {
+  onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule),
+};
+
+const WELCOME = `# Welcome to Parley. Sign up, copy the accessToken into the headers below, and go on with the README.
+mutation SignUp {
+  register(input: { email: "ann@example.org", password: "correct horse", firstName: "Ann", lastName: "Lee" }) {
+    accessToken
+    user { id }
+  }
+}
+`;
