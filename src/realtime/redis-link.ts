@@ -55,7 +55,7 @@ export function createRedisLink({ urls, prepare, onUp, onDown }: RedisLinkOption
 
   function lost(reason: string): void {
     connection = null;
-    if (!closed) onDown(reason);
+    if (!closed) onDown(lastError || reason);
   }
 
   function drop(reason: string): void {
@@ -66,15 +66,16 @@ export function createRedisLink({ urls, prepare, onUp, onDown }: RedisLinkOption
 
   // The message alone: ioredis hangs the failed command on the error, and that of AUTH holds the password.
   client.on('error', (error: Error) => (lastError = error.message));
-  client.on('close', () => lost(lastError || 'connection closed'));
+  client.on('close', () => lost('connection closed'));
   client.on('ready', () => {
     const mine = { up: false };
     connection = mine;
-    lastError = '';
-    Promise.resolve(prepare?.()).then(
+    // Ready is not enough: ioredis says so also after a refused AUTH, when the default user needs no password.
+    Promise.all([client.ping(), prepare?.()]).then(
       () => {
         if (mine !== connection) return;
         mine.up = true;
+        lastError = '';
         onUp();
       },
       (error: Error) => mine === connection && drop(error.message),

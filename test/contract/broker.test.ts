@@ -203,7 +203,6 @@ describe.each(redisUrl ? kinds : kinds.slice(0, 1))('the $kind broker', ({ open,
     const after = listen(broker, 'chat:1');
     broker.publish('chat:1', { revision: 2 });
     before.close();
-    await broker.close();
     const other = open(createKeptLog().logger);
     await eventually(() => expect(other.status()).toBe('up'));
     const ear = await listenReady(other, 'chat:1');
@@ -211,6 +210,7 @@ describe.each(redisUrl ? kinds : kinds.slice(0, 1))('the $kind broker', ({ open,
     await eventually(() => expect(ear.heard).toEqual([3]));
     await other.close();
     after.close();
+    await broker.close();
     expect([...before.heard, ...after.heard, reconnects]).toEqual([0]);
     expect(lines).toEqual([]);
   });

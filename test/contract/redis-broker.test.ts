@@ -46,7 +46,7 @@ async function createUpNode() {
 
 const untilUp = (broker: Broker) => eventually(() => expect(broker.status()).toBe('up'));
 const untilDown = (broker: Broker) => eventually(() => expect(broker.status()).toBe('down'), { deadlineMs: 15_000 });
-const channels = async () => ((await redis.command('PUBSUB', 'CHANNELS', `${prefix}*`)) as string[]).sort();
+const channels = async () => ((await redis.command('PUBSUB', 'CHANNELS', `${prefix}*`)) as string[]).toSorted();
 /** How many PUBLISH commands have reached Redis. */
 const published = async () =>
   Number(/cmdstat_publish:calls=(\d+)/.exec(String(await redis.command('INFO', 'commandstats')))?.[1] ?? 0);
@@ -256,7 +256,11 @@ test('a refused password is one line, and not in it', { timeout: 30_000 }, async
   broker.publish('chat:1', { revision: 1 });
   await eventually(() => expect(ear.heard).toEqual([1]));
   expect(lines.map((line) => line.level)).toEqual([WARN, INFO]);
-  expect(JSON.stringify(lines)).not.toContain('old-secret');
+
+  const mistaken = createNode(redis.url.replace('//', '//parley:new-secret@'));
+  await eventually(() => expect(mistaken.levels()).toEqual([WARN]));
+  expect(JSON.stringify(mistaken.lines)).toContain('WRONGPASS');
+  expect(JSON.stringify([lines, mistaken.lines])).not.toContain('secret');
 });
 
 test('with the nodes of a cluster, moves on when one dies', { timeout: 60_000 }, async () => {
