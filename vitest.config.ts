@@ -27,7 +27,7 @@ const server = (backend: 'embedded' | 'distributed') => ({
   test: {
     ...shared,
     name: backend,
-    include: ['test/api/**/*.test.ts', 'test/realtime/**/*.test.ts'],
+    include: ['test/api/**/*.test.ts', 'test/realtime/**/*.test.ts', 'test/faults/**/*.test.ts'],
     provide: { backend },
   },
 });
