@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import { readBearer } from './auth/credentials.ts';
 import type { Viewer } from './auth/viewer.ts';
@@ -30,11 +31,17 @@ export interface App {
 const DRAIN_SPREAD_MS = 2_000;
 /** Requests get this long to finish. */
 const DRAIN_REQUESTS_MS = 5_000;
+const GOODBYE_MS = 2_000;
 const CLEAN_UP_EVERY_MS = 3_600_000;
 
 /** Builds every long-lived thing once, wires them, and listens. */
 export async function startApp(config: Config, logger: Logger): Promise<App> {
-  const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir, logger });
+  const database = await openDatabase({
+    url: config.databaseUrl,
+    poolSize: config.databasePoolSize,
+    dataDir: config.dataDir,
+    logger,
+  });
   const broker = await createBroker(config, logger);
   const services = createServices({ config, prisma: database.prisma, broker, nodeId: uuidv7(), logger });
   const connections = createConnections({
@@ -110,7 +117,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     services.sessions.deleteExpired().catch((error: unknown) => logger.warn({ err: error }, 'old sessions were left'));
   }, CLEAN_UP_EVERY_MS);
 
-  await services.presence.start();
+  await services.presence.start({ isAlone: database.kind === 'embedded' });
   sweep.start();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -130,7 +137,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       await requestsDone;
       clearTimeout(patience);
       sweep.stop();
-      await services.presence.stop();
+      // A database that does not answer must not keep the process: the lease runs out by itself.
+      await Promise.race([services.presence.stop(), sleep(GOODBYE_MS)]);
       await broker.close();
       await database.close();
     },

@@ -13,6 +13,8 @@ export interface Config {
   host: string | undefined;
   /** Undefined: the embedded database in `dataDir`. */
   databaseUrl: string | undefined;
+  /** Connections of this process to PostgreSQL. */
+  databasePoolSize: number;
   dataDir: string;
   /** Empty: the in-process broker. More than one: nodes of a cluster. */
   redisUrls: string[];
@@ -22,7 +24,6 @@ export interface Config {
   accessTokenTtlMs: number;
   refreshTokenTtlMs: number;
   corsOrigins: string[];
-  rateLimit: boolean;
   graphiql: boolean;
   introspection: boolean;
   logLevel: string;
@@ -82,6 +83,11 @@ const settings = z.object({
   PORT: port.default(4000),
   HOST: z.string().optional(),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  DATABASE_POOL_SIZE: z
+    .string()
+    .regex(/^[1-9][0-9]{0,2}$/, 'must be a number of connections, 1 to 999')
+    .transform(Number)
+    .default(10),
   DATA_DIR: z.string().default('./data'),
   REDIS_URL: list(url(['redis:', 'rediss:'])).default([]),
   REDIS_PREFIX: z.string().default('parley:'),
@@ -92,7 +98,6 @@ const settings = z.object({
   ACCESS_TOKEN_TTL: duration.default(30 * UNIT_MS.m),
   REFRESH_TOKEN_TTL: duration.default(180 * UNIT_MS.d),
   CORS_ORIGINS: list(origin).default(DEFAULT_ORIGINS),
-  RATE_LIMIT: onOff.default(true),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
   LOG_LEVEL: z
@@ -121,6 +126,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     port: s.PORT,
     host: s.HOST,
     databaseUrl: s.DATABASE_URL,
+    databasePoolSize: s.DATABASE_POOL_SIZE,
     dataDir: s.DATA_DIR,
     redisUrls: s.REDIS_URL,
     redisPrefix: s.REDIS_PREFIX,
@@ -128,7 +134,6 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     accessTokenTtlMs: s.ACCESS_TOKEN_TTL,
     refreshTokenTtlMs: s.REFRESH_TOKEN_TTL,
     corsOrigins: s.CORS_ORIGINS,
-    rateLimit: s.RATE_LIMIT,
     graphiql: s.GRAPHIQL ?? !production,
     introspection: s.INTROSPECTION ?? !production,
     logLevel: s.LOG_LEVEL,

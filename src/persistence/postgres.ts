@@ -10,11 +10,15 @@ import { DatabaseOpenError } from './open-error.ts';
 import { isUnavailable, isUniqueViolation } from './prisma-errors.ts';
 import { createPrisma, warmUp } from './prisma-client.ts';
 
-const CONNECT_TIMEOUT_MS = 4_000;
-const STATEMENT_TIMEOUT_MS = 5_000;
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 10_000;
-/** For a server that has vanished from the network: nothing else ends a wait for it within minutes. */
-const ANSWER_TIMEOUT_MS = 10_000;
+/*
+ * A request is answered within 5 s whatever becomes of PostgreSQL: it waits for a connection, then for an answer, and
+ * fails at the first of them that does not come.
+ */
+const CONNECT_TIMEOUT_MS = 1_500;
+const STATEMENT_TIMEOUT_MS = 3_000;
+/** For a server that stands still, or has vanished from the network: nothing else ends a wait for it. */
+const ANSWER_TIMEOUT_MS = 3_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 const LOSS_LOG_INTERVAL_MS = 10_000;
@@ -71,7 +75,7 @@ async function migrationAdapter(target: Target): Promise<MigrationAdapter> {
   const session = await pool.connect();
   session.on('error', () => {});
   // The lock and the transaction belong to the session, which the pool itself would change after any error.
-  pool.query = session.query.bind(session) as typeof pool.query;
+  pool.query = session.query.bind(session);
   const dispose = async () => {
     if (pool.ending) return;
     session.release(true);

@@ -1,8 +1,8 @@
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import { PrismaClient } from '../generated/prisma/client.ts';
 
-/** The limits of a transaction: with them a request that cannot be served is refused within its own deadline. */
-const TRANSACTION = { maxWait: 4_000, timeout: 8_000 };
+/** The limits of a transaction: with them a request that cannot be served is refused within 5 s. */
+const TRANSACTION = { maxWait: 1_500, timeout: 3_000 };
 
 export function createPrisma(adapter: SqlDriverAdapterFactory): PrismaClient {
   return new PrismaClient({ adapter, transactionOptions: TRANSACTION });

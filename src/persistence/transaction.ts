@@ -9,17 +9,18 @@ export interface Transaction {
   afterCommit(action: () => void): void;
 }
 
-/** Longer than any of ours takes; shorter than the deadline of a request. */
-const TIMEOUT_MS = 8_000;
-const MAX_WAIT_MS = 4_000;
-
 /** READ COMMITTED: each statement sees what was committed before it began, also behind a lock that it waited for. */
-export async function inTransaction<T>(prisma: PrismaClient, work: (tx: Transaction) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  prisma: PrismaClient,
+  work: (tx: Transaction) => Promise<T>,
+  /** `timeout`: what is not committed after so many ms is rolled back. Default: as of the client. */
+  limits: { timeout?: number } = {},
+): Promise<T> {
   const actions: Array<() => void> = [];
-  const result = await prisma.$transaction((db) => work({ db, afterCommit: (action) => void actions.push(action) }), {
-    timeout: TIMEOUT_MS,
-    maxWait: MAX_WAIT_MS,
-  });
+  const result = await prisma.$transaction(
+    (db) => work({ db, afterCommit: (action) => void actions.push(action) }),
+    limits,
+  );
   for (const action of actions) action();
   return result;
 }

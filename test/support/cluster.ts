@@ -27,7 +27,7 @@ declare module 'vitest' {
 export const backend: Backend = inject('backend');
 
 export interface ClusterOptions {
-  /** Settings for every node, over the harness's own (RATE_LIMIT=off, LOG_LEVEL=info, and where the data is). */
+  /** Settings for every node, over the harness's own (LOG_LEVEL=info, and where the data is). */
   env?: Record<string, string>;
   /** Distributed only; the embedded backend is always one process. Default 2. */
   nodes?: number;
@@ -69,7 +69,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const dataDir = join(directory.path, 'data');
   const place = backend === 'embedded' ? await makeEmbeddedPlace(dataDir) : await makeDistributedPlace();
   const sharedEnv = {
-    RATE_LIMIT: 'off',
     LOG_LEVEL: 'info',
     JWT_SECRET: randomBytes(32).toString('hex'),
     DATA_DIR: dataDir,

@@ -44,6 +44,10 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
     for (const socket of pair) socket.resetAndDestroy();
   }
 
+  function breakAll() {
+    for (const pair of [...pairs]) breakPair(pair);
+  }
+
   const server = createServer((client) => {
     const upstream = connect({ port: target.port, host: target.host ?? '127.0.0.1', noDelay: true });
     client.setNoDelay(true);
@@ -94,14 +98,12 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
     set(next) {
       weather = next;
     },
-    reset() {
-      for (const pair of [...pairs]) breakPair(pair);
-    },
+    reset: breakAll,
     cutBefore(direction, matches) {
       return new Promise((done) => (cut = { direction, matches, done }));
     },
     async close() {
-      this.reset();
+      breakAll();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };

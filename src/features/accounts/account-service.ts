@@ -12,6 +12,9 @@ export interface AccountServiceOptions {
   chats: ChatService;
 }
 
+/** Somebody in hundreds of chats takes a while to leave them all. */
+const TIMEOUT_MS = 20_000;
+
 export type AccountService = ReturnType<typeof createAccountService>;
 
 /** What concerns a person's whole account, in every feature. */
@@ -21,10 +24,14 @@ export function createAccountService({ prisma, users, sessions, chats }: Account
     async delete(viewer: Viewer, password: string): Promise<void> {
       await sessions.assertPassword(viewer, 'password', password);
       const ended = (await sessions.list(viewer)).map((session) => session.id);
-      await inTransaction(prisma, async (tx) => {
-        await chats.departEverywhere(tx, viewer.userId);
-        await users.delete(viewer.userId, tx);
-      });
+      await inTransaction(
+        prisma,
+        async (tx) => {
+          await chats.departEverywhere(tx, viewer.userId);
+          await users.delete(viewer.userId, tx);
+        },
+        { timeout: TIMEOUT_MS },
+      );
       sessions.accountDeleted(ended);
     },
   };

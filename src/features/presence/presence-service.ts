@@ -59,7 +59,11 @@ export function createPresenceService(store: PresenceStore, logger: Logger) {
   }
 
   return {
-    start: (): Promise<void> => renew(),
+    /** `isAlone`: no other node shares the database, so whatever lease stands there was left by a dead one. */
+    async start({ isAlone }: { isAlone: boolean }): Promise<void> {
+      if (isAlone) await store.release('all');
+      await renew();
+    },
 
     connectionOpened(userId: string): void {
       const count = connections.get(userId) ?? 0;

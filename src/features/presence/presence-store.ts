@@ -1,3 +1,4 @@
+import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 
 export interface PresenceState {
@@ -9,6 +10,12 @@ export interface PresenceState {
 
 /** A node whose lease was not renewed for this long is taken for dead, and its connections with it. */
 export const LEASE_SECONDS = 40;
+
+const WHICH = {
+  this: (nodeId: string) => Prisma.sql`id = ${nodeId}::uuid`,
+  expired: () => Prisma.sql`renewed_at < now() - ${LEASE_SECONDS}::int * interval '1 second'`,
+  all: () => Prisma.sql`true`,
+};
 
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
@@ -38,13 +45,12 @@ export function createPresenceStore(prisma: PrismaClient, nodeId: string) {
         UPDATE app_user SET last_seen_at = now() FROM gone WHERE id = gone.user_id`;
     },
 
-    /** Ends the lease of this node, and of every node whose lease ran out; their people were last seen at its end. */
-    async release(which: 'this' | 'expired'): Promise<void> {
+    /** Ends the lease of this node, of every node whose lease ran out, or of all; their people were last seen at its end. */
+    async release(which: 'this' | 'expired' | 'all'): Promise<void> {
       await prisma.$executeRaw`
         WITH dead AS (
           SELECT id, renewed_at FROM node
-          WHERE CASE WHEN ${which} = 'this' THEN id = ${nodeId}::uuid
-            ELSE renewed_at < now() - ${LEASE_SECONDS}::int * interval '1 second' END
+          WHERE ${WHICH[which](nodeId)}
           FOR UPDATE SKIP LOCKED
         ), seen AS (
           UPDATE app_user u SET last_seen_at = greatest(u.last_seen_at, dead.renewed_at)
