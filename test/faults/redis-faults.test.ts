@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { findFaults, Follower, readHistory, sendUntilKnown } from '../support/chat-history.ts';
+import type { Known } from '../support/chat-history.ts';
+import { backend, startCluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { openDirectChat, registerPerson } from '../support/people.ts';
+import type { Person } from '../support/people.ts';
+import { startPrivateRedis } from '../support/redis.ts';
+import type { PrivateRedis } from '../support/redis.ts';
+import { atFullSize } from '../support/size.ts';
+import { eventually } from '../support/wait.ts';
+
+/** Promise 3, with what a loaded machine needs to say so. */
+const DELIVERED_MS = 2_000 + 1_000;
+
+/** Redis fails in every way while somebody writes at one node and somebody listens at the other. */
+describe.runIf(backend === 'distributed')('Redis', () => {
+  let redis: PrivateRedis;
+  let cluster: Cluster;
+  let ann: Person;
+  let chatId: string;
+  let follower: Follower;
+  let acknowledged: Known[];
+  let slowestSendMs: number;
+
+  beforeEach(async () => {
+    redis = await startPrivateRedis();
+    cluster = await startCluster({ env: { REDIS_URL: redis.url } });
+    ann = await registerPerson(cluster, { firstName: 'Ann' });
+    const bob = await registerPerson(cluster, { firstName: 'Bob' });
+    chatId = (await openDirectChat(ann, bob)).id;
+    follower = new Follower(bob, chatId, { node: 1 });
+    acknowledged = [];
+    slowestSendMs = 0;
+    await write();
+    await eventually(() => expect(follower.lastSeq).toBe(1));
+  });
+
+  afterEach(async () => {
+    const history = await readHistory(ann, chatId);
+    await eventually(() => expect(follower.lastSeq).toBe(history.length), { deadlineMs: DELIVERED_MS });
+    expect(findFaults({ acknowledged, followed: [follower.seen], history })).toEqual([]);
+    expect(history).toHaveLength(acknowledged.length);
+    // The socket was not even dropped, and the sender never waited for Redis.
+    expect(follower.reconnects).toBe(0);
+    expect(slowestSendMs).toBeLessThan(2_000);
+    await follower.stop();
+    await cluster.stop();
+    await redis.remove();
+  });
+
+  async function write(): Promise<Known> {
+    const nth = acknowledged.length + 1;
+    const began = performance.now();
+    const { message } = await sendUntilKnown(ann, { chatId, body: `message ${nth}`, clientId: `client ${nth}` });
+    slowestSendMs = Math.max(slowestSendMs, performance.now() - began);
+    acknowledged.push(message);
+    return message;
+  }
+
+  async function writeAndSee(): Promise<void> {
+    const { seq } = await write();
+    await eventually(() => expect(follower.lastSeq).toBe(seq), { deadlineMs: DELIVERED_MS });
+  }
+
+  async function writeFor(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    while (performance.now() < until) {
+      await writeAndSee();
+      await delay(100);
+    }
+  }
+
+  const readiness = async (index: number) => (await fetch(`${cluster.node(index).origin}/readyz`)).json();
+
+  const KILLED_LINKS = atFullSize(100, 15);
+  it(`loses its subscriber links ${KILLED_LINKS} times`, { timeout: 600_000 }, async () => {
+    const admin = new Redis(redis.url);
+    for (let nth = 0; nth < KILLED_LINKS; nth += 1) {
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      for (let burst = 0; burst < 5; burst += 1) await write();
+    }
+    admin.disconnect();
+  });
+
+  const PAUSED_MS = atFullSize(30_000, 8_000);
+  it(`stands still for ${PAUSED_MS / 1000} s`, { timeout: 600_000 }, async () => {
+    redis.pause();
+    await writeFor(PAUSED_MS);
+    redis.resume();
+    await writeFor(2_000);
+  });
+
+  const DOWN_MS = atFullSize(60_000, 6_000);
+  it(`is away for ${DOWN_MS / 1000} s, and is needed by nobody`, { timeout: 600_000 }, async () => {
+    await redis.kill();
+    await writeFor(DOWN_MS);
+    expect(await readiness(0)).toMatchObject({ status: 'ready', broker: 'degraded' });
+    await redis.start();
+    await eventually(async () => expect(await readiness(1)).toMatchObject({ status: 'ready', broker: 'up' }), {
+      deadlineMs: 5_000,
+    });
+    await writeFor(1_000);
+  });
+
+  const RESTARTS = atFullSize(10, 3);
+  it(`restarts ${RESTARTS} times`, { timeout: 600_000 }, async () => {
+    for (let nth = 0; nth < RESTARTS; nth += 1) {
+      await redis.kill();
+      await write();
+      await redis.start();
+      await writeFor(1_000);
+    }
+  });
+
+  it('is full, and still carries hints', { timeout: 600_000 }, async () => {
+    const admin = new Redis(redis.url);
+    await admin.config('SET', 'maxmemory', '1mb');
+    await writeFor(2_000);
+    admin.disconnect();
+  });
+
+  it('is full of garbage', { timeout: 600_000 }, async () => {
+    const admin = new Redis(redis.url);
+    const channels = (await admin.pubsub('CHANNELS', '*')) as string[];
+    expect(channels.some((channel) => channel.includes(chatId))).toBe(true);
+    const garbage = ['{', 'null', '[]', '"x"', '{"revision":-1}', '{"revision":1e308}', '{"revision":"9"}', '\u0000'];
+    const forged = ['{"revision":999999999}', `{"revision":5,"__proto__":{"x":1}}`, `{"revision":0}`];
+    for (const channel of channels) {
+      for (const text of [...garbage, ...forged]) await admin.publish(channel, text);
+      await admin.publish(channel, 'x'.repeat(10_000_000));
+    }
+    await writeFor(2_000);
+    admin.disconnect();
+  });
+});
