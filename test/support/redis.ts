@@ -13,7 +13,6 @@ export interface PrivateRedis extends Service {
 
 export async function startPrivateRedis(): Promise<PrivateRedis> {
   const service = await startRedis();
-  let pid = 0;
 
   const command: PrivateRedis['command'] = async (name, ...args) => {
     const client = new Redis(service.url, { retryStrategy: () => null, maxRetriesPerRequest: 0 });
@@ -24,20 +23,14 @@ export async function startPrivateRedis(): Promise<PrivateRedis> {
       client.disconnect();
     }
   };
-  const learnPid = async (): Promise<void> => {
-    pid = Number(/process_id:(\d+)/.exec(String(await command('INFO', 'server')))![1]);
-  };
-  await learnPid();
-
   return {
     ...service,
     command,
-    async start() {
-      await service.start();
-      await learnPid();
+    get pid() {
+      return service.pid;
     },
-    pause: () => void process.kill(pid, 'SIGSTOP'),
-    resume: () => void process.kill(pid, 'SIGCONT'),
+    pause: () => void process.kill(service.pid, 'SIGSTOP'),
+    resume: () => void process.kill(service.pid, 'SIGCONT'),
     // A test that failed may have left it paused, and deaf to a gentler signal.
     async remove() {
       await service.kill();

@@ -20,6 +20,8 @@ const run = promisify(execFile);
 /** A throwaway server on a free port of this machine. Tests may start their own, to break it. */
 export interface Service {
   readonly url: string;
+  /** Of its main process. Throws while it does not run. */
+  readonly pid: number;
   /** Starts it again, on the same port with the same data, after `stop` or `kill`. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -181,6 +183,10 @@ async function startService(directory: { path: string; remove(): Promise<void> }
 
   const service: Service = {
     url: spec.url,
+    get pid() {
+      if (child?.pid === undefined) throw new Error(`${spec.name} does not run`);
+      return child.pid;
+    },
     // After SIGKILL PostgreSQL refuses to start until its orphans are gone, so one attempt may not be enough.
     start: () => eventually(async () => void (child ??= await launch(spec)), { deadlineMs: 5000, everyMs: 200 }),
     stop: () => end(spec.stopSignal),

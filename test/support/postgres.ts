@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { startPostgres } from './servers.ts';
+import type { Service } from './servers.ts';
+
+const run = promisify(execFile);
+
+/** A PostgreSQL of the test's own, to be killed, frozen and brought back at the same address. */
+export interface PrivatePostgres {
+  readonly url: string;
+  start(): Promise<void>;
+  /** A fast shutdown: transactions under way are rolled back. */
+  stop(): Promise<void>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+  /** SIGSTOP to all of its processes: connections stand and new ones are taken, but nothing answers. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+export async function startPrivatePostgres(): Promise<PrivatePostgres> {
+  const service = await startPostgres();
+  let frozen: number[] = [];
+
+  async function thaw() {
+    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+    frozen = [];
+  }
+
+  return {
+    url: service.url,
+    start: () => service.start(),
+    stop: () => service.stop(),
+    kill: () => service.kill(),
+    async freeze() {
+      frozen = [service.pid, ...(await childrenOf(service))];
+      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    },
+    thaw,
+    async remove() {
+      await thaw();
+      await service.remove();
+    },
+  };
+}
+
+async function childrenOf(service: Service): Promise<number[]> {
+  const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(service.pid)]);
+  return stdout
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
