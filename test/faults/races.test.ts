@@ -6,7 +6,7 @@ import type { Cluster } from '../support/cluster.ts';
 import { graphql } from '../support/generated/index.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import { atFullSize } from '../support/size.ts';
-import { eventually } from '../support/wait.ts';
+import { eventually, within } from '../support/wait.ts';
 
 const Follow = graphql(/* GraphQL */ `
   subscription FollowInRace($chatId: ID!, $afterSeq: Int) {
@@ -95,7 +95,7 @@ describe('at the same moment', () => {
         const { removeMember } = await ann.client(race + 1).request(Remove, { chatId: chat.id, userId: bob.id });
         // The answer was read after the removal was committed: what it shows as newest may be later than that, never earlier.
         const newestAfter = removeMember.messages.edges[0]!.node.seq;
-        const end = await stream.end;
+        const end = await within(stream.end, 5_000, 'the end of what the removed heard');
         expect(end).toMatchObject({ kind: 'error', errors: [{ extensions: { code: 'NOT_FOUND' } }] });
         const heard = stream.collected.map(({ messageAdded }) => messageAdded.seq);
         expect(heard).toEqual(heard.map((_, index) => heard[0]! + index));
