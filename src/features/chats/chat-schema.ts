@@ -79,7 +79,7 @@ const chatCursors = stringCursors<ActivityKey>(
   'chat',
   ({ updatedAt, id }) => `${updatedAt.getTime()}:${id}`,
   (text) => {
-    const match = /^(\d{1,15}):([0-9a-f-]{36})$/.exec(text);
+    const match = /^(\d{1,15}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(text);
     return match && { updatedAt: new Date(Number(match[1])), id: match[2]! };
   },
 );

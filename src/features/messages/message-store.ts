@@ -291,7 +291,7 @@ function toHead(chatId: string, row: HeadColumns): ChatHead {
   };
 }
 
-function toWritten<Row extends MessageRow & HeadColumns>(row: Row): Written {
+function toWritten(row: MessageRow & HeadColumns): Written {
   const { headLastSeq, headRevision, headMembersRevision, ...message } = row;
   return { message, head: toHead(row.chatId, { headLastSeq, headRevision, headMembersRevision }) };
 }
