@@ -6,6 +6,7 @@ import type { Viewer } from '../../auth/viewer.ts';
 import { AppError, BadUserInputError, NotFoundError } from '../../errors.ts';
 import { LIMITS, readEmail, readId, readLine, readNewPassword } from '../../input-rules.ts';
 import type { Logger } from '../../logger.ts';
+import { isForeignKeyViolation } from '../../persistence/prisma-errors.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { UserRow } from '../users/user-store.ts';
@@ -80,7 +81,7 @@ export function createSessionService(options: SessionServiceOptions) {
   /** @throws BadUserInputError when the password is not the viewer's. */
   async function assertPassword(viewer: Viewer, field: string, password: string): Promise<void> {
     const user = await users.get(viewer.userId);
-    if (!(await passwords.verify(user.passwordHash, password.slice(0, LIMITS.password.max * 2))))
+    if (!(await passwords.verify(user.passwordHash, cut(password))))
       throw new AppError('INVALID_CREDENTIALS', 'The password is not right.', { field });
   }
 
@@ -99,12 +100,14 @@ export function createSessionService(options: SessionServiceOptions) {
       const deviceName = readDeviceName(input.deviceName, userAgent);
       const plausible = input.email.length <= LIMITS.email && input.email.isWellFormed() && !input.email.includes('\0');
       const user = plausible ? await users.findByEmail(input.email.trim().toLowerCase()) : null;
-      const matches = await passwords.verify(
-        user?.passwordHash ?? null,
-        input.password.slice(0, LIMITS.password.max * 2),
-      );
-      if (!user || !matches) throw new AppError('INVALID_CREDENTIALS', 'The e-mail or the password is not right.');
-      return signIn(user, deviceName);
+      const matches = await passwords.verify(user?.passwordHash ?? null, cut(input.password));
+      if (!user || !matches) throw invalidCredentials();
+      try {
+        return await signIn(user, deviceName);
+      } catch (error) {
+        // The account went while its password was being checked.
+        throw isForeignKeyViolation(error) ? invalidCredentials() : error;
+      }
     },
 
     /**
@@ -129,11 +132,14 @@ export function createSessionService(options: SessionServiceOptions) {
       if (!session) throw invalidRefreshToken();
       const isParent = session.parentHash !== null && timingSafeEqual(session.parentHash, hash);
       if (isParent && session.confirmedGeneration < session.generation) return session;
-      liveSessions.ended(await store.delete(session.userId, { id: session.id }));
-      logger.warn(
-        { event: 'refresh_token.reused', userId: session.userId, sessionId },
-        'a used refresh token came back',
-      );
+      const ended = await store.delete(session.userId, { id: session.id });
+      liveSessions.ended(ended);
+      // Of many that come back at once, one is told of.
+      if (ended.length > 0)
+        logger.warn(
+          { event: 'refresh_token.reused', userId: session.userId, sessionId },
+          'a used refresh token came back',
+        );
       throw new AppError('REFRESH_TOKEN_REUSED', 'This refresh token was used before. The session has ended.');
     },
 
@@ -150,7 +156,7 @@ export function createSessionService(options: SessionServiceOptions) {
       }
       try {
         const claims = await accessTokens.verify(text);
-        return (await liveSessions.find(claims.sessionId)) !== null;
+        return (await liveSessions.find(claims.sessionId))?.userId === claims.userId;
       } catch (error) {
         if (error instanceof AppError && error.code === 'UNAUTHENTICATED') return false;
         throw error;
@@ -193,6 +199,15 @@ export function createSessionService(options: SessionServiceOptions) {
     /** To be called once the account's row is gone, and its sessions with it. */
     accountDeleted: (sessionIds: readonly string[]) => liveSessions.ended(sessionIds),
   };
+}
+
+/** A flood of text is not worth hashing. One code unit beyond the longest password is enough to differ from it. */
+function cut(password: string): string {
+  return password.slice(0, LIMITS.password.max * 2 + 1);
+}
+
+function invalidCredentials(): AppError {
+  return new AppError('INVALID_CREDENTIALS', 'The e-mail or the password is not right.');
 }
 
 function invalidRefreshToken(): AppError {

@@ -1,3 +1,4 @@
+import { validate as isUuid } from 'uuid';
 import { builder } from '../../graphql/builder.ts';
 import { requireViewer } from '../../graphql/context.ts';
 import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
@@ -36,7 +37,7 @@ const UserConnection = builder.connectionObject(
 const userCursors = stringCursors<string>(
   'user',
   (id) => id,
-  (text) => (/^[0-9a-f-]{36}$/.test(text) ? text : null),
+  (text) => (isUuid(text) ? text : null),
 );
 
 builder.queryFields((t) => ({

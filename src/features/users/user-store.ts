@@ -67,7 +67,7 @@ export function createUserStore(prisma: PrismaClient) {
       );
     },
 
-    /** Null when the account is gone. */
+    /** Rejects when the account is gone. */
     updateNames(id: string, names: { firstName: string; lastName: string; words: string[] }): Promise<UserRow> {
       const { words, ...data } = names;
       return prisma.user.update({
