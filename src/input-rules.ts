@@ -83,7 +83,7 @@ export async function readNewPassword(field: string, password: string): Promise<
   assertLength(field, password, max);
   if (codePoints(password) < min) throw new BadUserInputError(field, `At least ${min} characters.`);
   const { dictionary } = await import('@zxcvbn-ts/language-common');
-  commonPasswords ??= new Set(dictionary['passwords-common'].map((word) => String(word).toLowerCase()));
+  commonPasswords ??= new Set(dictionary['passwords-common'].map((word) => word.toLowerCase()));
   if (commonPasswords.has(password.toLowerCase()))
     throw new BadUserInputError(field, 'This password is among the first that an attacker would try.');
   return password;

@@ -30,6 +30,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     edgesFieldOptions: { description: 'The page, in order.' },
     nodeFieldOptions: { description: 'The thing itself.' },
     cursorFieldOptions: { description: 'Opaque position of this edge, for `after` and `before`.' },
+    pageInfoFieldOptions: { description: 'Where this page stands in the whole list.' },
     pageInfoTypeOptions: { description: 'Where a page stands in the whole list.' },
     hasNextPageFieldOptions: { description: 'There is more behind the end of this page.' },
     hasPreviousPageFieldOptions: { description: 'There is more before the start of this page.' },

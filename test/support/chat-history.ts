@@ -114,19 +114,19 @@ export class Follower {
   #end: () => Promise<void> = async () => {};
   readonly #done: Promise<void>;
 
-  constructor(person: Person, chatId: string, { node = 0, transport = 'ws' as 'ws' | 'sse' } = {}) {
-    this.#done = this.#run(person, chatId, node, transport);
+  constructor(person: Person, chatId: string, { node = 0 } = {}) {
+    this.#done = this.#run(person, chatId, node);
   }
 
   get lastSeq(): number {
     return this.seen.at(-1)?.seq ?? 0;
   }
 
-  async #run(person: Person, chatId: string, firstNode: number, transport: 'ws' | 'sse') {
+  async #run(person: Person, chatId: string, firstNode: number) {
     for (let attempt = 0; this.#wanted; attempt += 1) {
       try {
         const client = person.client(firstNode + attempt);
-        const stream = await client.subscribe(Follow, { chatId, afterSeq: this.lastSeq }, { transport });
+        const stream = await client.subscribe(Follow, { chatId, afterSeq: this.lastSeq });
         this.#end = () => stream.close();
         if (!this.#wanted) return await stream.close();
         for (;;) this.seen.push((await stream.next(3_600_000)).messageAdded);

@@ -41,7 +41,7 @@ export class Inbox<T> {
           try {
             resolve(given());
           } catch (error) {
-            reject(error as Error);
+            reject(error);
           }
         },
       };

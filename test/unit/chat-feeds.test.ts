@@ -1,0 +1,254 @@
+import { describe, expect, it } from 'vitest';
+import { NotFoundError } from '../../src/errors.ts';
+import type { Broker } from '../../src/realtime/broker.ts';
+import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
+import type { ChatHead, FeedMessage, FeedSource, UserChats } from '../../src/realtime/source.ts';
+import { createUserFeeds } from '../../src/realtime/user-feeds.ts';
+import { deferred, within } from '../support/wait.ts';
+
+/*
+ * Orders of events that a real database and a real broker show once in ten thousand times. The truth is a chat in
+ * memory; a gate holds one kind of read after it has seen the truth and before its answer arrives.
+ */
+
+const CHAT = 'a-chat';
+
+function createTruth() {
+  const head: ChatHead = { chatId: CHAT, lastSeq: 0, revision: 0, membersRevision: 0 };
+  const messages: FeedMessage[] = [];
+  const members = new Set(['ann', 'bob']);
+  const userRevisions: Record<string, number> = { ann: 0, bob: 0 };
+  const gates = new Map<string, Promise<void>[]>();
+
+  async function answer<T>(read: string, value: T): Promise<T> {
+    const seen = structuredClone(value);
+    await gates.get(read)?.shift();
+    return seen;
+  }
+  const rows = (kind: 'seq' | 'revision', ranges: ReadonlyArray<{ after: number; upTo: number; limit: number }>) =>
+    ranges.flatMap(({ after, upTo, limit }) =>
+      messages.filter((message) => (message[kind] ?? 0) > after && (message[kind] ?? 0) <= upTo).slice(0, limit),
+    );
+
+  const source: FeedSource<FeedMessage> = {
+    findChangedHeads: (known) =>
+      answer(
+        'findChangedHeads',
+        known.filter(({ revision }) => revision !== head.revision).map(() => ({ chatId: CHAT, head: { ...head } })),
+      ),
+    listAdded: (ranges) => answer('listAdded', rows('seq', ranges)),
+    listUpdated: (ranges) => answer('listUpdated', rows('revision', ranges)),
+    filterMemberships: (pairs) =>
+      answer(
+        'filterMemberships',
+        pairs.filter(({ userId }) => members.has(userId)),
+      ),
+    findChangedUsers: () => answer('findChangedUsers', []),
+    findUserChats: (userId) =>
+      answer<UserChats>('findUserChats', {
+        revision: userRevisions[userId]!,
+        chats: members.has(userId) ? [{ ...head, userRevision: userRevisions[userId]! }] : [],
+      }),
+  };
+
+  return {
+    source,
+    head: () => ({ ...head }),
+    say() {
+      head.lastSeq += 1;
+      head.revision += 1;
+      const message: FeedMessage = { chatId: CHAT, seq: head.lastSeq, revision: null };
+      messages.push(message);
+      return { head: { ...head }, kind: 'added' as const, message };
+    },
+    edit(seq: number) {
+      head.revision += 1;
+      messages[seq - 1] = { ...messages[seq - 1]!, revision: head.revision };
+      return { head: { ...head }, kind: 'updated' as const, message: messages[seq - 1]! };
+    },
+    setMember(userId: string, isMember: boolean) {
+      if (isMember) members.add(userId);
+      else members.delete(userId);
+      head.revision += 1;
+      head.membersRevision = head.revision;
+      userRevisions[userId]! += 1;
+    },
+    /** Holds the next such read's answer, which is what was true when it was asked, until the gate is opened. */
+    hold(read: keyof FeedSource<FeedMessage>) {
+      const gate = deferred();
+      gates.set(read, [...(gates.get(read) ?? []), gate.promise]);
+      return gate.resolve;
+    },
+  };
+}
+
+/** Says nothing by itself: `listening` is when it begins to, `hint` what it then says. */
+function createQuietBroker() {
+  const listeners = new Set<(hint: { revision: number }) => void>();
+  const listening = deferred();
+  const broker: Broker = {
+    publish() {},
+    subscribe(topic, listener) {
+      if (topic.startsWith('chat:')) listeners.add(listener);
+      return { ready: listening.promise, close: () => void listeners.delete(listener) };
+    },
+    onReconnect() {},
+    status: () => 'up',
+    close: async () => {},
+  };
+  return {
+    broker,
+    listening: listening.resolve,
+    hint: (revision: number) => listeners.forEach((tell) => tell({ revision })),
+  };
+}
+
+function setUp() {
+  const truth = createTruth();
+  const { broker, listening, hint } = createQuietBroker();
+  const fail = (error: unknown) => {
+    throw error;
+  };
+  const common = { source: truth.source, broker, isTransient: () => false, onFailure: fail };
+  const feeds = createChatFeeds<FeedMessage>(common);
+  const userFeeds = createUserFeeds({ ...common, chatFeeds: feeds });
+  const follow = (userId: string, after = truth.head().lastSeq, head = truth.head()) =>
+    feeds.follow({ userId, kind: 'added', after, head });
+  return { truth, feeds, userFeeds, follow, listening, hint };
+}
+
+/** A turn of the event loop, and all promises that it settles: nothing in here takes longer. */
+const turn = () => new Promise<void>((resolve) => setTimeout(resolve));
+
+async function read(cursor: AsyncIterator<FeedMessage>): Promise<number> {
+  const { value } = await within(cursor.next(), 1_000, 'the next message');
+  return (value as FeedMessage).seq;
+}
+
+describe('the feed of a chat', () => {
+  it('finds what was committed before the broker listened, once it listens', async () => {
+    const { truth, follow, listening } = setUp();
+    const bob = follow('bob');
+    const next = read(bob);
+    truth.say();
+    listening();
+    expect(await next).toBe(1);
+  });
+
+  it('gives once what two reads bring at the same time, whichever comes first', async () => {
+    for (const order of [0, 1]) {
+      const { truth, feeds, follow, hint } = setUp();
+      const bob = follow('bob');
+      const got: number[] = [];
+      void (async () => {
+        for await (const { seq } of bob) got.push(seq);
+      })();
+      await turn();
+      const gates = [truth.hold('listAdded'), truth.hold('listAdded')];
+      truth.say();
+      const sweeping = feeds.sweep();
+      await turn();
+      truth.say();
+      hint(2);
+      await turn();
+      gates[order]!();
+      await turn();
+      gates[1 - order]!();
+      await sweeping;
+      await turn();
+      expect(got).toEqual([1, 2]);
+    }
+  });
+
+  it('gives nothing to whoever was removed after their membership was checked and before they joined', async () => {
+    const { truth, feeds, follow } = setUp();
+    const ann = follow('ann');
+    const checked = truth.head();
+    truth.setMember('bob', false);
+    truth.say();
+    await feeds.sweep();
+    expect(await read(ann)).toBe(1);
+    await expect(follow('bob', 0, checked).next()).rejects.toBeInstanceOf(NotFoundError);
+  });
+
+  it('gives nothing to whoever joined while former members were being looked for', async () => {
+    const { truth, feeds, follow } = setUp();
+    const ann = follow('ann');
+    const checked = truth.head();
+    truth.setMember('bob', false);
+    truth.say();
+    const answer = truth.hold('filterMemberships');
+    const sweeping = feeds.sweep();
+    await turn();
+    const bob = follow('bob', 0, checked);
+    const refused = expect(bob.next()).rejects.toBeInstanceOf(NotFoundError);
+    answer();
+    await sweeping;
+    await refused;
+    expect(await read(ann)).toBe(1);
+  });
+
+  it('silences at once whoever is not reading', async () => {
+    const { truth, feeds, follow } = setUp();
+    const bob = follow('bob', 0);
+    truth.say();
+    truth.say();
+    await feeds.sweep();
+    expect(await read(bob)).toBe(1);
+    truth.setMember('bob', false);
+    await feeds.sweep();
+    // The second was in hand already.
+    await expect(bob.next()).rejects.toBeInstanceOf(NotFoundError);
+  });
+
+  it('is not filled by a read that was made for an earlier feed of the chat', async () => {
+    const { truth, feeds, follow } = setUp();
+    const first = follow('bob');
+    const early = truth.head();
+    truth.say();
+    truth.say();
+    await feeds.sweep();
+    const answer = truth.hold('listAdded');
+    truth.say();
+    const sweeping = feeds.sweep();
+    await turn();
+    await first.return();
+    // Joined with a check from before the first two.
+    const second = follow('bob', 0, early);
+    answer();
+    await sweeping;
+    await feeds.sweep();
+    expect([await read(second), await read(second), await read(second)]).toEqual([1, 2, 3]);
+  });
+
+  it('gives from memory what a message is now', async () => {
+    const { truth, feeds, follow } = setUp();
+    const ann = follow('ann', 0);
+    feeds.committed(truth.say());
+    expect(await read(ann)).toBe(1);
+    feeds.committed(truth.edit(1));
+    const { value } = await follow('bob', 0, truth.head()).next();
+    expect(value).toMatchObject({ seq: 1, revision: 2 });
+  });
+});
+
+describe('the feed of a person', () => {
+  it('does not forget a chat because of a listener whose look at it is older', async () => {
+    const { truth, feeds, userFeeds } = setUp();
+    truth.setMember('bob', false);
+    const load = async (chatIds: string[]) => chatIds;
+    const outdated = truth.hold('findUserChats');
+    const late = userFeeds.follow('bob', load);
+    truth.setMember('bob', true);
+    const phone = (await userFeeds.follow('bob', load))!;
+    outdated();
+    const tablet = (await late)!;
+    const both = Promise.all([phone.next(), tablet.next()]);
+    truth.say();
+    await feeds.sweep();
+    expect(await within(both, 1_000, 'the chat')).toEqual([
+      { value: CHAT, done: false },
+      { value: CHAT, done: false },
+    ]);
+  });
+});
