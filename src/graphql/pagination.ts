@@ -50,7 +50,8 @@ function directionOf(args: PageArguments, fallback: 'forward' | 'backward') {
   return fallback;
 }
 
-function readCursor<Key>(field: string, text: string | null | undefined, codec: CursorCodec<Key>): Key | null {
+/** Null without one. @throws BadUserInputError for what is no cursor of this list. */
+export function readCursor<Key>(field: string, text: string | null | undefined, codec: CursorCodec<Key>): Key | null {
   if (text === null || text === undefined) return null;
   const key = text.length <= 200 ? codec.decode(text) : null;
   if (key === null) throw new BadUserInputError(field, 'Not a cursor of this list.');

@@ -10,14 +10,18 @@ export type FeedKind = 'added' | 'updated';
 export interface Listener<Message> {
   userId: string;
   kind: FeedKind;
+  /** The seq (`added`) or revision (`updated`) up to which the person has been given everything. */
+  position: number;
+  /** The set of members, by its revision, in which the person was found last. */
+  memberAsOf: number;
   cursor: LiveCursor<Message>;
 }
 
 export type Watcher = (chatId: string) => void;
 
 /**
- * What one node knows of one chat that somebody here listens to. Everything up to `head` has been offered to the
- * listeners, in order, and each listener was a member when `head` was read.
+ * What one node knows of one chat that somebody here listens to. The tails hold everything up to `head`; whoever was
+ * found in the set of members that `head` names may be given it.
  */
 export class ChatFeed<Message extends FeedMessage> {
   readonly chatId: string;
@@ -41,9 +45,9 @@ export class ChatFeed<Message extends FeedMessage> {
     return this.listeners.size === 0 && this.watchers.size === 0;
   }
 
-  hasListeners(kind: FeedKind): boolean {
-    for (const listener of this.listeners) if (listener.kind === kind) return true;
-    return false;
+  /** A message changed after it was sent: whoever is given it from memory later is given what it is now. */
+  refreshAdded(message: Message): void {
+    this.tails.added.replace(message, (item, than) => (item.revision ?? 0) > (than.revision ?? 0));
   }
 
   /** Moves on to a newer head, once the tails hold what lies between. */

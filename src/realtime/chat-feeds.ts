@@ -51,6 +51,13 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
   const dirty = new Set<ChatFeed<Message>>();
   let refreshing = false;
 
+  interface Move {
+    feed: ChatFeed<Message>;
+    head: ChatHead;
+  }
+
+  const byChat = (messages: readonly Message[]) => groupBy(messages, (message) => message.chatId);
+
   function open(head: ChatHead): ChatFeed<Message> {
     const standing = feeds.get(head.chatId);
     if (standing) {
@@ -102,7 +109,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
     const changed = await source.findChangedHeads(
       batch.map((feed) => ({ chatId: feed.chatId, revision: feed.head.revision })),
     );
-    const moved: Array<{ feed: ChatFeed<Message>; head: ChatHead }> = [];
+    const moved: Move[] = [];
     for (const { chatId, head } of changed) {
       const feed = feeds.get(chatId);
       if (!feed) continue;
@@ -118,84 +125,92 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
    * The head was read first, so a removal that came before any message up to it shows in its `membersRevision`:
    * whoever is evicted here is gone before those messages are handed out.
    */
-  async function advance(moved: ReadonlyArray<{ feed: ChatFeed<Message>; head: ChatHead }>) {
-    await evictFormerMembers(
-      moved.filter(({ feed, head }) => head.membersRevision !== feed.head.membersRevision).map(({ feed }) => feed),
-    );
-    const ranges: Record<FeedKind, Range[]> = { added: [], updated: [] };
+  async function advance(moved: readonly Move[]) {
+    await evictFormerMembers(moved.filter(({ feed, head }) => head.membersRevision !== feed.head.membersRevision));
+    const ranges: Record<FeedKind, Array<Range & Pick<Move, 'feed'>>> = { added: [], updated: [] };
     for (const { feed, head } of moved)
       for (const kind of ['added', 'updated'] as const) {
         const after = feed.tails[kind].end;
         const upTo = kind === 'added' ? head.lastSeq : head.revision;
-        if (upTo <= after) continue;
         // Nobody listens, or the tail could not hold it: whoever comes reads the database for themself.
-        if (!feed.hasListeners(kind) || (kind === 'added' && upTo - after > TAIL_LENGTH))
+        if (feed.listeners.size === 0 || (kind === 'added' && upTo - after > TAIL_LENGTH))
           feed.tails[kind].restart(upTo);
-        else ranges[kind].push({ chatId: feed.chatId, after, upTo, limit: TAIL_LENGTH + 1 });
+        else if (upTo > after) ranges[kind].push({ feed, chatId: feed.chatId, after, upTo, limit: TAIL_LENGTH + 1 });
       }
-    const added = groupBy(
-      ranges.added.length > 0 ? await source.listAdded(ranges.added) : [],
-      (message) => message.chatId,
-    );
-    const updated = groupBy(
-      ranges.updated.length > 0 ? await source.listUpdated(ranges.updated) : [],
-      (message) => message.chatId,
-    );
-    for (const range of ranges.added)
-      feeds.get(range.chatId)?.tails.added.append(added.get(range.chatId) ?? [], range.upTo);
-    for (const range of ranges.updated) {
-      const messages = updated.get(range.chatId) ?? [];
-      const tail = feeds.get(range.chatId)?.tails.updated;
-      if (messages.length > TAIL_LENGTH) tail?.restart(range.upTo);
-      else tail?.append(messages, range.upTo);
+    const added = byChat(ranges.added.length > 0 ? await source.listAdded(ranges.added) : []);
+    const updated = byChat(ranges.updated.length > 0 ? await source.listUpdated(ranges.updated) : []);
+    for (const { feed, chatId, upTo } of ranges.added) feed.tails.added.append(added.get(chatId) ?? [], upTo);
+    for (const { feed, chatId, upTo } of ranges.updated) {
+      const messages = updated.get(chatId) ?? [];
+      if (messages.length > TAIL_LENGTH) {
+        feed.tails.updated.restart(upTo);
+        feed.tails.added.restart(feed.tails.added.end);
+      } else {
+        feed.tails.updated.append(messages, upTo);
+        for (const message of messages) feed.refreshAdded(message);
+      }
     }
     for (const { feed, head } of moved) feed.moveTo(head);
   }
 
-  async function evictFormerMembers(changed: ReadonlyArray<ChatFeed<Message>>) {
-    const pairs: Membership[] = changed.flatMap((feed) =>
-      [...new Set([...feed.listeners].map((listener) => listener.userId))].map((userId) => ({
-        chatId: feed.chatId,
-        userId,
-      })),
+  async function evictFormerMembers(changed: readonly Move[]) {
+    const pairs: Membership[] = changed.flatMap(({ feed }) =>
+      [...new Set([...feed.listeners].map(({ userId }) => userId))].map((userId) => ({ chatId: feed.chatId, userId })),
     );
     if (pairs.length === 0) return;
-    const standing = new Set((await source.filterMemberships(pairs)).map((pair) => `${pair.chatId} ${pair.userId}`));
-    for (const pair of pairs)
-      if (!standing.has(`${pair.chatId} ${pair.userId}`)) feeds.get(pair.chatId)?.evict(pair.userId);
+    const asked = new Set(pairs.map(toKey));
+    const standing = new Set((await source.filterMemberships(pairs)).map(toKey));
+    for (const { feed, head } of changed)
+      for (const listener of [...feed.listeners]) {
+        const key = toKey({ chatId: feed.chatId, userId: listener.userId });
+        if (standing.has(key)) listener.memberAsOf = Math.max(listener.memberAsOf, head.membersRevision);
+        else if (asked.has(key)) feed.evict(listener.userId);
+      }
   }
 
-  /** What lies behind the position: from memory, or by pages from the database, where membership is asked again. */
-  async function readBehind(feed: ChatFeed<Message>, userId: string, kind: FeedKind, position: number) {
-    const recent = feed.tails[kind].after(position, BATCH);
-    if (recent) return recent;
+  /** What lies behind the listener's position: from memory, or by pages from the database. */
+  async function readBehind(feed: ChatFeed<Message>, listener: Listener<Message>): Promise<Message[]> {
+    const { kind, userId, position } = listener;
+    const { membersRevision } = feed.head;
+    const tail = feed.tails[kind];
+    // A removal may have overtaken the check that the listener came with: then membership is asked again.
+    const recent = listener.memberAsOf >= membersRevision ? tail.after(position, BATCH) : null;
+    if (recent) {
+      if (recent.length > 0) listener.position = tail.keyOf(recent.at(-1)!);
+      return recent;
+    }
+    const { end } = tail;
     const range = { chatId: feed.chatId, after: position, upTo: MAX_INT, limit: BATCH };
     const page = kind === 'added' ? await source.listAdded([range]) : await source.listUpdated([range]);
+    // Asked after the page was read, so that nothing in it is younger than the answer.
     const standing = await source.filterMemberships([{ chatId: feed.chatId, userId }]);
     if (standing.length === 0) throw new NotFoundError();
+    listener.memberAsOf = Math.max(listener.memberAsOf, membersRevision);
+    if (page.length > 0) listener.position = tail.keyOf(page.at(-1)!);
+    // The last page: what memory held before it was read is behind the listener, too.
+    if (page.length < BATCH) listener.position = Math.max(listener.position, end);
     return page;
   }
 
   return {
     follow({ userId, kind, after, head }: FollowRequest): LiveCursor<Message> {
       const feed = open(head);
-      let position = after;
-      const cursor = new LiveCursor<Message>({
-        async read() {
-          const batch = await readBehind(feed, userId, kind, position);
-          const last = batch.at(-1);
-          if (last) position = kind === 'added' ? last.seq : (last.revision ?? position);
-          return batch;
-        },
-        isTransient: options.isTransient,
-        onEnd() {
-          feed.listeners.delete(listener);
-          closeIfIdle(feed);
-        },
-      });
-      const listener: Listener<Message> = { userId, kind, cursor };
+      const listener: Listener<Message> = {
+        userId,
+        kind,
+        position: after,
+        memberAsOf: head.membersRevision,
+        cursor: new LiveCursor<Message>({
+          read: () => readBehind(feed, listener),
+          isTransient: options.isTransient,
+          onEnd() {
+            feed.listeners.delete(listener);
+            closeIfIdle(feed);
+          },
+        }),
+      };
       feed.listeners.add(listener);
-      return cursor;
+      return listener.cursor;
     },
 
     /** Calls the watcher after each change of the chat, until the returned function is called. */
@@ -216,6 +231,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       if (!isNext) return markDirty(feed);
       feed.tails.added.append(kind === 'added' ? [message] : [], head.lastSeq);
       feed.tails.updated.append(kind === 'updated' ? [message] : [], head.revision);
+      if (kind === 'updated') feed.refreshAdded(message);
       feed.moveTo(head);
     },
 
@@ -233,3 +249,5 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
     },
   };
 }
+
+const toKey = ({ chatId, userId }: Membership): string => `${chatId} ${userId}`;

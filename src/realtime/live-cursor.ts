@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { UnauthenticatedError } from '../errors.ts';
 
 export interface LiveCursorOptions<Item> {
   /** What stands behind the position, a batch at a time; none: wait for `wake`. Moves the position past what it answers. */
@@ -78,7 +79,13 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
 
   /** Puts the cursor on a line: the line's end is the cursor's, and the cursor's end lets go of the line. */
   holdOn(line: { signal: AbortSignal; release: () => void }): this {
-    const abort = () => this.fail(line.signal.reason);
+    const abort = () => {
+      const fail = () => this.fail(line.signal.reason);
+      // A stock client takes an error as the end of its subscription, and a socket that closes for an expired token as
+      // a reason to come back with a fresh one and go on: there the close goes first, and the error is for streams.
+      if (isExpiry(line.signal.reason)) setImmediate(fail);
+      else fail();
+    };
     this.#release = () => {
       line.signal.removeEventListener('abort', abort);
       line.release();
@@ -107,4 +114,8 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
   [Symbol.asyncIterator](): this {
     return this;
   }
+}
+
+function isExpiry(reason: unknown): boolean {
+  return reason instanceof UnauthenticatedError && reason.extensions['reason'] === 'TOKEN_EXPIRED';
 }

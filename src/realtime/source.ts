@@ -22,8 +22,13 @@ export interface UserHead {
 
 export interface UserChats {
   revision: number;
-  /** `userRevision`: the person's revision when this membership last changed for them. */
-  chats: Array<ChatHead & { userRevision: number }>;
+  /** Transactions before this one had ended by then, and what they did is here. */
+  horizon: bigint;
+  /**
+   * `userRevision`: the person's revision when this membership last changed for them. `changedIn`: the transaction in
+   * which the chat or the membership last changed.
+   */
+  chats: Array<ChatHead & { userRevision: number; changedIn: bigint }>;
 }
 
 /** What a feed needs to know of a message; the rest it passes on untouched. */

@@ -3,13 +3,13 @@ export const TAIL_LENGTH = 256;
 
 /** The newest part of a list whose keys ascend: everything with a key above `start`, up to `end`. */
 export class Tail<Item> {
-  readonly #keyOf: (item: Item) => number;
+  readonly keyOf: (item: Item) => number;
   #items: Item[] = [];
   #start: number;
   #end: number;
 
   constructor(position: number, keyOf: (item: Item) => number) {
-    this.#keyOf = keyOf;
+    this.keyOf = keyOf;
     this.#start = position;
     this.#end = position;
   }
@@ -20,19 +20,27 @@ export class Tail<Item> {
 
   /** Takes items that ascend and leave nothing out up to `end`; those already here are dropped. */
   append(items: readonly Item[], end: number): void {
-    for (const item of items) if (this.#keyOf(item) > this.#end) this.#items.push(item);
+    for (const item of items) if (this.keyOf(item) > this.#end) this.#items.push(item);
     this.#end = Math.max(this.#end, end);
     // Cutting in large steps makes the cost of each item constant.
     if (this.#items.length > 2 * TAIL_LENGTH) {
       const kept = this.#items.length - TAIL_LENGTH;
-      this.#start = this.#keyOf(this.#items[kept - 1]!);
+      this.#start = this.keyOf(this.#items[kept - 1]!);
       this.#items = this.#items.slice(kept);
     }
   }
 
-  /** Forgets everything: the list goes on behind `position`. */
+  /** Puts a newer form of an item in the place of the one that is here, if it is. */
+  replace(item: Item, isNewer: (item: Item, than: Item) => boolean): void {
+    const at = this.#indexBehind(this.keyOf(item)) - 1;
+    const standing = this.#items[at];
+    if (standing !== undefined && this.keyOf(standing) === this.keyOf(item) && isNewer(item, standing))
+      this.#items[at] = item;
+  }
+
+  /** Forgets everything: the list goes on behind `position`, unless it has come further already. */
   restart(position: number): void {
-    if (position <= this.#end) return;
+    if (position < this.#end) return;
     this.#items = [];
     this.#start = position;
     this.#end = position;
@@ -41,13 +49,18 @@ export class Tail<Item> {
   /** At most `limit` items behind the position; null when some of them are not in memory any more. */
   after(position: number, limit: number): Item[] | null {
     if (position < this.#start) return null;
+    const from = this.#indexBehind(position);
+    return this.#items.slice(from, from + limit);
+  }
+
+  #indexBehind(position: number): number {
     let low = 0;
     let high = this.#items.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#keyOf(this.#items[middle]!) > position) high = middle;
+      if (this.keyOf(this.#items[middle]!) > position) high = middle;
       else low = middle + 1;
     }
-    return this.#items.slice(low, low + limit);
+    return low;
   }
 }

@@ -4,9 +4,6 @@ import { LiveCursor } from './live-cursor.ts';
 import type { FeedMessage, FeedSource, UserChats } from './source.ts';
 import { userTopic } from './topics.ts';
 
-/** How many changed chats are loaded together. */
-const BATCH = 50;
-
 interface UserListener {
   /** Chats that changed since they were last handed out: each at most once, however often it changed. */
   pending: Set<string>;
@@ -28,6 +25,14 @@ export interface UserFeedsOptions<Message extends FeedMessage> {
   chatFeeds: ChatFeeds<Message>;
   isTransient: (error: unknown) => boolean;
   onFailure: (error: unknown) => void;
+}
+
+export interface UserFollowRequest<Chat> {
+  userId: string;
+  /** The horizon of what the listener has; null: what changes from now on. */
+  after: bigint | null;
+  /** Answers those of the chats that the person may see, as they are now. */
+  load: (chatIds: string[]) => Promise<Chat[]>;
 }
 
 export type UserFeeds = ReturnType<typeof createUserFeeds>;
@@ -94,12 +99,10 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
     }
   }
 
+  /** One that stands knows more than `state`, which was read before this call: it stays as it is. */
   function open(userId: string, state: UserChats): UserFeed {
     const standing = feeds.get(userId);
-    if (standing) {
-      apply(standing, state);
-      return standing;
-    }
+    if (standing) return standing;
     const feed: UserFeed = {
       userId,
       revision: state.revision,
@@ -125,24 +128,25 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
   }
 
   return {
-    /** `load` answers those of the chats that the person may see, as they are now. */
-    async follow<Chat>(userId: string, load: (chatIds: string[]) => Promise<Chat[]>): Promise<LiveCursor<Chat> | null> {
+    /** Null when the person has no account. */
+    async follow<Chat>({ userId, after, load }: UserFollowRequest<Chat>): Promise<LiveCursor<Chat> | null> {
       const state = await source.findUserChats(userId);
       if (!state) return null;
       const feed = open(userId, state);
-      const pending = new Set<string>();
+      const pending = new Set(after === null ? [] : changedSince(state, after));
       const cursor = new LiveCursor<Chat>({
+        // One at a time: a chat that waits behind others is read when its turn comes, with the right to see it.
         async read() {
-          const chatIds = [...pending].slice(0, BATCH);
-          if (chatIds.length === 0) return [];
-          for (const chatId of chatIds) pending.delete(chatId);
+          const [chatId] = pending;
+          if (chatId === undefined) return [];
+          pending.delete(chatId);
           try {
-            const chats = await load(chatIds);
-            // None of them may be seen any more: there may be others behind them.
+            const chats = await load([chatId]);
+            // It may not be seen any more: there may be others behind it.
             if (chats.length === 0 && pending.size > 0) cursor.wake();
             return chats;
           } catch (error) {
-            for (const chatId of chatIds) pending.add(chatId);
+            pending.add(chatId);
             throw error;
           }
         },
@@ -176,4 +180,9 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
       return feeds.size;
     },
   };
+}
+
+/** Every chat that may have changed since; all, for a horizon of another database, from before it was restored. */
+function changedSince({ chats, horizon }: UserChats, after: bigint): string[] {
+  return chats.filter((chat) => after > horizon || chat.changedIn >= after).map((chat) => chat.chatId);
 }

@@ -1,9 +1,9 @@
 import { builder } from '../../graphql/builder.ts';
 import { followLive, requireViewer } from '../../graphql/context.ts';
-import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
+import { readCursor, readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
 import { NotFoundError } from '../../errors.ts';
 import { User } from '../users/user-schema.ts';
-import type { ActivityKey } from './chat-store.ts';
+import type { ActivityKey, ChatRow } from './chat-store.ts';
 
 const ChatKind = builder.enumType('ChatKind', {
   description: 'What kind of conversation.',
@@ -43,7 +43,8 @@ what was said before is history, not unread.`,
   }),
 });
 
-export const Chat = builder.prismaObject('Chat', {
+// Not a prismaObject: beside the row's columns there is what its statement knew of the time.
+export const Chat = builder.objectRef<ChatRow>('Chat').implement({
   description: 'A conversation of which the viewer is a member.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'UUID, for ever the same.' }),
@@ -62,6 +63,10 @@ export const Chat = builder.prismaObject('Chat', {
     revision: t.exposeInt('revision', {
       description: 'Counts the changes that all members see. For `messageUpdated(afterRevision:)`.',
     }),
+    changeCursor: t.string({
+      description: 'Stands for all that had changed when this was read. Hand the newest one to `chatUpdated(after:)`.',
+      resolve: (chat) => changeCursors.encode(chat.horizon),
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was opened.' }),
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
@@ -69,6 +74,10 @@ export const Chat = builder.prismaObject('Chat', {
     }),
   }),
 });
+
+const changeCursors = stringCursors<bigint>('change', String, (text) =>
+  /^\d{1,18}$/.test(text) ? BigInt(text) : null,
+);
 
 const ChatConnection = builder.connectionObject(
   { type: Chat, name: 'ChatConnection', description: 'A page of chats.' },
@@ -191,8 +200,13 @@ builder.subscriptionField('chatUpdated', (t) =>
   t.field({
     type: Chat,
     description: `One of the viewer’s chats is new, or its members, title, last message or unread count changed. Changes
-that come together arrive as one, with the chat as it is by then.`,
-    subscribe: (_root, _args, context) => followLive(context, (viewer) => context.services.chats.follow(viewer)),
+that come together arrive as one, with the chat as it is by then. With after: first every chat that changed since, and
+then what follows.`,
+    args: {
+      after: t.arg.string({ description: 'The newest `Chat.changeCursor` that the client has.' }),
+    },
+    subscribe: (_root, { after }, context) =>
+      followLive(context, (viewer) => context.services.chats.follow(viewer, readCursor('after', after, changeCursors))),
     resolve: (chat) => chat,
   }),
 );

@@ -252,11 +252,16 @@ export function createChatService(options: ChatServiceOptions) {
       }
     },
 
-    /** The viewer's chats, each time one of them is new or has changed. @throws NotFoundError without an account. */
-    async follow(viewer: Viewer): Promise<LiveCursor<ChatRow>> {
-      const cursor = await options.userFeeds.follow(viewer.userId, (chatIds) =>
-        store.findManyForMember(chatIds, viewer.userId),
-      );
+    /**
+     * The viewer's chats, each time one of them is new or has changed; at first all that did since `after`, a
+     * `ChatRow.horizon`. @throws NotFoundError without an account.
+     */
+    async follow(viewer: Viewer, after: bigint | null): Promise<LiveCursor<ChatRow>> {
+      const cursor = await options.userFeeds.follow({
+        userId: viewer.userId,
+        after,
+        load: (chatIds) => store.findManyForMember(chatIds, viewer.userId),
+      });
       if (!cursor) throw new NotFoundError();
       return cursor;
     },

@@ -6,7 +6,12 @@ import type { Page, PageRequest } from '../../persistence/paging.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Membership, UserChats, UserHead } from '../../realtime/source.ts';
 
-export type ChatRow = Chat;
+/** A chat as one statement saw it. */
+export interface ChatRow extends Chat {
+  /** Every transaction before this one had ended by then: what it did shows in the row. */
+  horizon: bigint;
+}
+
 export type MemberRow = ChatMember;
 
 /** A chat as one of its members finds it. */
@@ -30,11 +35,16 @@ export interface ReadFloor {
 
 export type ChatStore = ReturnType<typeof createChatStore>;
 
+/** The oldest transaction that may still be under way: all before it have ended. */
+const HORIZON = Prisma.sql`pg_snapshot_xmin(pg_current_snapshot())::text::bigint`;
+
 const CHAT = Prisma.sql`c.id, c.kind::text AS kind, c.title, c.direct_key AS "directKey", c.created_at AS "createdAt",
-  c.updated_at AS "updatedAt", c.last_seq AS "lastSeq", c.revision, c.members_revision AS "membersRevision"`;
+  c.updated_at AS "updatedAt", c.last_seq AS "lastSeq", c.revision, c.members_revision AS "membersRevision",
+  c.changed_in AS "changedIn", ${HORIZON} AS horizon`;
 
 const MEMBER = Prisma.sql`m.chat_id AS "chatId", m.user_id AS "userId", m.role::text AS role,
-  m.joined_at AS "joinedAt", m.last_read_seq AS "lastReadSeq", m.user_revision AS "userRevision"`;
+  m.joined_at AS "joinedAt", m.last_read_seq AS "lastReadSeq", m.user_revision AS "userRevision",
+  m.changed_in AS "changedIn"`;
 
 const HEAD = Prisma.sql`c.id AS "chatId", c.last_seq AS "lastSeq", c.revision,
   c.members_revision AS "membersRevision"`;
@@ -266,12 +276,14 @@ export function createChatStore(prisma: PrismaClient) {
 
     /** Everything that the person is a member of, with the person's own revision; null when the account is gone. */
     async findUserChats(userId: string): Promise<UserChats | null> {
-      const rows = await prisma.$queryRaw<Array<{ own: number; userRevision: number } & ChatHead>>`
-        SELECT u.revision AS own, m.user_revision AS "userRevision", ${HEAD}
+      const rows = await prisma.$queryRaw<Array<{ own: number; horizon: bigint } & UserChats['chats'][number]>>`
+        SELECT u.revision AS own, ${HORIZON} AS horizon, m.user_revision AS "userRevision",
+          greatest(m.changed_in, c.changed_in) AS "changedIn", ${HEAD}
         FROM app_user u LEFT JOIN chat_member m ON m.user_id = u.id LEFT JOIN chat c ON c.id = m.chat_id
         WHERE u.id = ${userId}::uuid`;
       if (!rows[0]) return null;
-      return { revision: rows[0].own, chats: rows.filter((row) => row.chatId !== null) };
+      const { own, horizon } = rows[0];
+      return { revision: own, horizon, chats: rows.filter((row) => row.chatId !== null) };
     },
   };
 }
