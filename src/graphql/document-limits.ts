@@ -28,8 +28,7 @@ const NOTHING: Measure = { depth: 0, aliases: 0, directives: 0, fields: 0 };
 export function useDocumentLimits(limits: DocumentLimits = DOCUMENT_LIMITS): Plugin {
   const passed = new WeakSet<DocumentNode>();
   return {
-    onParse({ params, setParseFn, parseFn }) {
-      params.options = { ...params.options, maxTokens: limits.tokens };
+    onParse({ setParseFn, parseFn }) {
       setParseFn((source, options) => parseFn(source, { ...options, maxTokens: limits.tokens }));
       return ({ result, replaceParseResult }) => {
         if (typeof result !== 'object' || result === null || !('definitions' in result)) return;
@@ -85,12 +84,14 @@ export function isTooComplex(document: DocumentNode, limits: DocumentLimits): bo
 
   for (const definition of document.definitions) {
     if (definition.kind === Kind.FRAGMENT_DEFINITION) {
-      // Also where nobody spreads it: validation walks it all the same.
+      // Also where nobody spreads it: validation walks it all the same. Its depth counts where it is spread, which
+      // may be in an introspection.
       directives += definition.directives?.length ?? 0;
-      if (exceeds(measureFragment(definition.name.value), limits)) return true;
+      if (exceeds({ ...measureFragment(definition.name.value), depth: 0 }, limits)) return true;
     }
     if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
     directives += definition.directives?.length ?? 0;
+    for (const variable of definition.variableDefinitions ?? []) directives += variable.directives?.length ?? 0;
     if (exceeds(measureSelections(definition.selectionSet), limits)) return true;
   }
   return directives > limits.directives;

@@ -20,7 +20,7 @@ export function useErrorStages(): Plugin {
     onValidate:
       () =>
       ({ valid, result, setResult }) => {
-        if (!valid) setResult((result as GraphQLError[]).map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED')));
+        if (!valid) setResult((result as GraphQLError[]).map((error) => withCode(error, validationCode(error))));
       },
     onExecute: () => ({
       onExecuteDone: ({ result, setResult }) => tagRefusal(result, setResult),
@@ -37,11 +37,18 @@ function tagRefusal(result: unknown, setResult: (result: never) => void): void {
   const errors = (result as { errors?: readonly GraphQLError[] }).errors ?? [];
   setResult({
     ...result,
-    errors: errors.map((error) => (error.path || error.originalError ? error : withCode(error, 'BAD_USER_INPUT'))),
+    errors: errors.map((error) => (error.path ? error : withCode(error, 'BAD_USER_INPUT'))),
   } as never);
 }
 
-/** The error with the code, unless it has one. */
+/** What graphql-js says when validation itself would cost too much, and of introspection that goes in circles. */
+const TOO_COMPLEX = ['Validation aborted.', 'Maximum introspection depth exceeded'];
+
+function validationCode({ message }: GraphQLError): ErrorCode {
+  return TOO_COMPLEX.includes(message) ? 'QUERY_TOO_COMPLEX' : 'GRAPHQL_VALIDATION_FAILED';
+}
+
+/** The error with the code, unless it has one. What lies beneath is the library's way of saying the same. */
 function withCode(error: GraphQLError, code: ErrorCode): GraphQLError {
   if (error.extensions['code'] !== undefined) return error;
   return new GraphQLError(error.message, {
@@ -49,7 +56,6 @@ function withCode(error: GraphQLError, code: ErrorCode): GraphQLError {
     source: error.source,
     positions: error.positions,
     path: error.path,
-    originalError: error.originalError,
     extensions: { ...error.extensions, code },
   });
 }

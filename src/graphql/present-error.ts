@@ -8,6 +8,7 @@ import { isUnavailable } from '../persistence/prisma-errors.ts';
 /** The status of a response without data (GraphQL over HTTP); a code that is not here leaves it at 200. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   BAD_REQUEST: 400,
+  NOT_ACCEPTABLE: 406,
   CSRF_PREVENTED: 403,
   ORIGIN_NOT_ALLOWED: 403,
   GRAPHQL_PARSE_FAILED: 400,
@@ -46,8 +47,16 @@ export function presentResult<Result extends ExecutionResult>(result: Result, op
 }
 
 export function presentErrors(errors: readonly unknown[], options: PresentOptions): GraphQLError[] {
-  return errors.slice(0, MAX_ERRORS).map((error) => present(error, options));
+  return errors.slice(0, MAX_ERRORS).map((error) => {
+    // Some come by twice on their way out: nothing may be lost, or logged again.
+    if (error instanceof GraphQLError && presented.has(error)) return error;
+    const ready = present(error, options);
+    presented.add(ready);
+    return ready;
+  });
 }
+
+const presented = new WeakSet<GraphQLError>();
 
 function present(error: unknown, options: PresentOptions): GraphQLError {
   const located = error instanceof GraphQLError ? error : undefined;
@@ -103,5 +112,5 @@ function isErrorCode(code: unknown): code is ErrorCode {
 }
 
 function readHttp(error: GraphQLError | undefined): { status?: number; headers?: Record<string, string> } {
-  return (error?.extensions['http'] as { status?: number; headers?: Record<string, string> } | undefined) ?? {};
+  return error?.extensions.http ?? {};
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { finished } from 'node:stream';
 import type { ErrorCode } from '../errors.ts';
 
 /** The largest request body, in bytes. */
@@ -7,6 +8,9 @@ export const MAX_BODY_BYTES = 100 * 1024;
 
 /** A header that a form or a link cannot send, so that its presence proves a script of an allowed origin. */
 export const CSRF_HEADERS = ['x-graphql-yoga-csrf', 'apollo-require-preflight', 'x-apollo-operation-name'];
+
+const RESULT_TYPES = ['application/graphql-response+json', 'application/json'];
+export const EVENT_STREAM = 'text/event-stream';
 
 /** A request that is turned away before any GraphQL. */
 export class Refusal {
@@ -23,10 +27,17 @@ export class Refusal {
   }
 }
 
+/**
+ * The whole answer goes out at once, but ends only after what the client is still sending was read and dropped: a
+ * connection that closes before would meet the client with a reset in place of the answer.
+ */
 export function sendRefusal(response: ServerResponse, { status, code, message, headers }: Refusal): void {
-  const body = JSON.stringify({ errors: [{ message, extensions: { code } }] });
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers });
-  response.end(body);
+  const body = Buffer.from(JSON.stringify({ errors: [{ message, extensions: { code } }] }));
+  const type = 'application/json; charset=utf-8';
+  response.writeHead(status, { 'content-type': type, 'content-length': body.length, ...headers });
+  response.write(body);
+  finished(response.req, { writable: false }, () => response.end());
+  response.req.resume();
 }
 
 /** Whether a browser page of this origin may call: it is listed, or it was served from this very host. */
@@ -56,16 +67,18 @@ export function setCorsHeaders(request: IncomingMessage, response: ServerRespons
  */
 export function checkHead(request: IncomingMessage): Refusal | null {
   const { method, headers } = request;
-  if (method === 'GET') {
-    if (CSRF_HEADERS.some((name) => headers[name])) return null;
-    return new Refusal(
-      403,
-      'CSRF_PREVENTED',
-      `A GET needs a header that a link cannot send, such as ${CSRF_HEADERS[1]}.`,
-    );
-  }
-  if (method !== 'POST')
+  if (method !== 'GET' && method !== 'POST')
     return new Refusal(405, 'BAD_REQUEST', 'Use POST, or GET for queries.', { allow: 'GET, POST' });
+  const csrf = 'A GET needs a header that a link cannot send, such as';
+  if (method === 'GET' && !CSRF_HEADERS.some((name) => headers[name]))
+    return new Refusal(403, 'CSRF_PREVENTED', `${csrf} ${CSRF_HEADERS[1]}.`);
+  // Before the operation runs: a mutation whose answer nobody can read must not take place.
+  if (!accepts(headers.accept, [...RESULT_TYPES, EVENT_STREAM]))
+    return new Refusal(406, 'NOT_ACCEPTABLE', `Accept ${RESULT_TYPES.join(', ')} or ${EVENT_STREAM}.`);
+  return method === 'GET' ? null : checkBodyHead(headers);
+}
+
+function checkBodyHead(headers: IncomingHttpHeaders): Refusal | null {
   const [mediaType, ...parameters] = (headers['content-type'] ?? '')
     .split(';')
     .map((part) => part.trim().toLowerCase());
@@ -76,11 +89,23 @@ export function checkHead(request: IncomingMessage): Refusal | null {
   return null;
 }
 
+/** Whether an Accept header has room for one of the media types, in UTF-8. An absent one has room for all. */
+export function accepts(accept: string | null | undefined, mediaTypes: readonly string[]): boolean {
+  if (!accept) return true;
+  const ranges = accept.toLowerCase().replaceAll(/\s/g, '').split(',');
+  return ranges.some((range) => {
+    const [wanted = '', ...parameters] = range.split(';');
+    if (parameters.some((parameter) => /^(q=0(\.0*)?|charset=(?!"?utf-?8"?$).*)$/.test(parameter))) return false;
+    return mediaTypes.some((type) => ['*/*', `${type.split('/')[0]}/*`, type].includes(wanted));
+  });
+}
+
 /** The whole body, whatever the client says of its length. Rejects when the client goes away. */
 export async function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Leaving the loop must not take the socket down: the refusal still has to travel on it.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > MAX_BODY_BYTES) return tooLarge();
     chunks.push(chunk);
@@ -91,7 +116,13 @@ export async function readBody(request: IncomingMessage): Promise<Buffer | Refus
 }
 
 function tooLarge(): Refusal {
-  return new Refusal(413, 'REQUEST_ENTITY_TOO_LARGE', `A request body has at most ${MAX_BODY_BYTES} bytes.`, {
-    connection: 'close',
-  });
+  return new Refusal(413, 'REQUEST_ENTITY_TOO_LARGE', `A request body has at most ${MAX_BODY_BYTES} bytes.`);
+}
+
+/** Deeper than any variables of ours: what is nested so deep is meant to exhaust somebody's stack. */
+const MAX_JSON_DEPTH = 100;
+
+export function isTooDeep(value: unknown, levelsLeft = MAX_JSON_DEPTH): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levelsLeft === 0 || Object.values(value).some((inner) => isTooDeep(inner, levelsLeft - 1));
 }

@@ -26,7 +26,8 @@ export function createHttpServer(options: HttpServerOptions): Server {
     { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 2_000 },
     (request, response) => {
       handle(request, response).catch((error: unknown) => {
-        options.logger.debug({ err: error }, 'a request was given up');
+        if (request.socket.destroyed) return options.logger.debug({ err: error }, 'a client went away');
+        options.logger.error({ err: error }, 'unexpected error');
         if (response.headersSent) response.destroy();
         else sendRefusal(response, new Refusal(500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.'));
       });

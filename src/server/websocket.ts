@@ -1,20 +1,20 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionResult } from 'graphql';
-import { GraphQLError } from 'graphql';
+import { getOperationAST } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import { readBearer } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
-import { UnauthenticatedError } from '../errors.ts';
+import { AppError, UnauthenticatedError } from '../errors.ts';
 import { presentErrors, presentResult } from '../graphql/present-error.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import type { Connections, LiveConnection } from '../realtime/connections.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
-import { isAllowedOrigin } from './edge.ts';
+import { isAllowedOrigin, isTooDeep } from './edge.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 import type { GraphQLServer } from './yoga.ts';
 
@@ -36,6 +36,13 @@ const MAX_FRAME_BYTES = 64 * 1024;
 const MAX_OPERATIONS = 50;
 const MAX_ID_LENGTH = 128;
 const MAX_MESSAGES_PER_SECOND = 300;
+/** Options that the types of ws do not know yet. */
+const RECEIVER_LIMITS = {
+  /** Parts of one message; nobody needs more than one. */
+  maxFragments: 256,
+  /** Beyond our own budget, which closes with a code; this one would just hang up. */
+  maxPendingAutoPongs: 2 * MAX_MESSAGES_PER_SECOND,
+};
 /** A peer that does not answer a ping within as long again is dead. */
 const PING_EVERY_MS = 12_000;
 const INIT_TIMEOUT_MS = 3_000;
@@ -59,6 +66,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_FRAME_BYTES,
+    ...RECEIVER_LIMITS,
     handleProtocols,
     perMessageDeflate: false,
   });
@@ -108,7 +116,7 @@ function makeProtocol({ graphql, authenticate, connections, createContext }: Web
       const options = graphql.presentOptions(requestId);
       if (!connection) return presentErrors([new UnauthenticatedError()], options);
       if (connection.signal.aborted) return presentErrors([connection.signal.reason], options);
-      if (Object.keys(subscriptions).length > MAX_OPERATIONS) return [tooManyOperations()];
+      if (Object.keys(subscriptions).length > MAX_OPERATIONS) return presentErrors([tooManyOperations()], options);
       try {
         const createOnce = () => Promise.resolve(createContext(connection, extra.request, requestId));
         const { schema, execute, subscribe, contextFactory, parse, validate } = graphql.getEnveloped({
@@ -119,6 +127,7 @@ function makeProtocol({ graphql, authenticate, connections, createContext }: Web
         const document = parse(payload.query);
         const errors = validate(schema, document);
         if (errors.length > 0) return presentErrors(errors, options);
+        if (!getOperationAST(document, payload.operationName)) return presentErrors([noSuchOperation()], options);
         return {
           schema,
           document,
@@ -167,7 +176,8 @@ function serve(socket: WebSocket, request: IncomingMessage, protocol: Protocol, 
           // A send that fails ends in a close, which is where it is dealt with.
           socket.send(data, () => resolve());
         }),
-      close: (code, reason) => socket.close(code, reason),
+      // A reason may quote an id: as much of it as a close frame holds, in single bytes.
+      close: (code, reason = '') => socket.close(code, reason.replaceAll(/[^ -~]/g, '?').slice(0, 123)),
       onMessage: (callback) => (onMessage = callback),
       // No echo of the payload: it would send back whatever it is sent.
       onPing: () => socket.send('{"type":"pong"}'),
@@ -176,6 +186,7 @@ function serve(socket: WebSocket, request: IncomingMessage, protocol: Protocol, 
   );
 
   socket.on('message', (data, isBinary) => {
+    if (socket.readyState !== socket.OPEN) return;
     if (isBinary) return close(socket, CLOSE.binary);
     if (!budget.take()) return close(socket, CLOSE.flood);
     const text = (data as Buffer).toString();
@@ -186,7 +197,7 @@ function serve(socket: WebSocket, request: IncomingMessage, protocol: Protocol, 
     });
   });
   socket.on('ping', () => {
-    if (!budget.take()) close(socket, CLOSE.flood);
+    if (socket.readyState === socket.OPEN && !budget.take()) close(socket, CLOSE.flood);
   });
   // Too large, not UTF-8, a broken frame: ws closes with the right code by itself.
   socket.on('error', (error) => logger.debug({ err: error }, 'a socket broke'));
@@ -203,6 +214,7 @@ function isClientMessage(text: string): boolean {
   try {
     const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null;
     if (typeof message?.id === 'string' && message.id.length > MAX_ID_LENGTH) return false;
+    if (isTooDeep(message)) return false;
     return ['connection_init', 'ping', 'pong', 'subscribe', 'complete'].includes(message?.type as string);
   } catch {
     return false;
@@ -269,10 +281,13 @@ function refuse(stream: Duplex, status: number, text: string, code?: string): vo
   );
 }
 
-function tooManyOperations(): GraphQLError {
-  return new GraphQLError(`At most ${MAX_OPERATIONS} operations at a time on one socket.`, {
-    extensions: { code: 'RATE_LIMITED', retryAfter: 1 },
-  });
+function tooManyOperations(): AppError {
+  const message = `At most ${MAX_OPERATIONS} operations at a time on one socket.`;
+  return new AppError('RATE_LIMITED', message, { retryAfter: 1 });
+}
+
+function noSuchOperation(): AppError {
+  return new AppError('OPERATION_RESOLUTION_FAILURE', 'Could not determine what operation to execute.');
 }
 
 /** Status and headers mean nothing on a socket. */

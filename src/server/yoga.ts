@@ -1,15 +1,20 @@
-import { createYoga } from 'graphql-yoga';
+import { createYoga, isAsyncIterable } from 'graphql-yoga';
 import type { Plugin, YogaInitialContext } from 'graphql-yoga';
-import { NoSchemaIntrospectionCustomRule } from 'graphql';
+import { GraphQLError, NoSchemaIntrospectionCustomRule } from 'graphql';
 import type { GraphQLSchema } from 'graphql';
+import { useCostLimit } from '../graphql/document-cost.ts';
+import { createDocumentCache } from '../graphql/document-cache.ts';
 import { useDocumentLimits } from '../graphql/document-limits.ts';
 import { useErrorStages } from '../graphql/error-stages.ts';
 import { presentResult } from '../graphql/present-error.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
-import { CSRF_HEADERS } from './edge.ts';
+import { accepts, CSRF_HEADERS, EVENT_STREAM, isTooDeep } from './edge.ts';
 
 export const GRAPHQL_PATH = '/graphql';
+
+/** Room for all documents of several apps. */
+const DOCUMENT_CACHE_CHARACTERS = 256 * 1024;
 
 /** What a transport puts into Yoga before an operation is parsed. */
 export interface ServerContext {
@@ -55,8 +60,11 @@ export function createGraphQLServer({ schema, graphiql, introspection, logger }:
     graphqlEndpoint: GRAPHQL_PATH,
     context: (initial: YogaInitialContext & ServerContext) => initial.createContext(),
     plugins: [
+      useSoundParameters,
+      useStreamsForSubscriptions,
       useErrorStages(),
       useDocumentLimits(),
+      useCostLimit(),
       ...(introspection ? [] : [useNoIntrospection]),
       usePresentedErrors,
     ],
@@ -68,6 +76,11 @@ export function createGraphQLServer({ schema, graphiql, introspection, logger }:
       defaultQuery: WELCOME,
     },
     renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
+    parserAndValidationCache: {
+      documentCache: createDocumentCache(DOCUMENT_CACHE_CHARACTERS),
+      // A document that cannot be parsed is not worth the memory.
+      errorCache: { get: () => undefined, set() {} },
+    },
     // Presented above; what is not ours is masked there.
     maskedErrors: false,
     // Done by the listener, for every path: see edge.ts.
@@ -80,6 +93,45 @@ export function createGraphQLServer({ schema, graphiql, introspection, logger }:
   });
 
   return Object.assign(yoga, { presentOptions });
+}
+
+/** Whatever is wrong with the parameters is the client's fault, in the same words over GET and POST. */
+const useSoundParameters: Plugin = {
+  onRequestParse({ requestParser, setRequestParser }) {
+    if (!requestParser) return;
+    setRequestParser(async (request) => {
+      try {
+        const params = await requestParser(request);
+        if (!isTooDeep(params)) return params;
+      } catch (error) {
+        if (error instanceof GraphQLError) throw error;
+      }
+      throw new GraphQLError('Not JSON, or nested too deep.', { extensions: { code: 'BAD_REQUEST' } });
+    });
+  },
+};
+
+/**
+ * A subscription lives as long as somebody reads it: for whom no stream is accepted it does not begin, and for whom
+ * left before the first byte it ends.
+ */
+const useStreamsForSubscriptions: Plugin<YogaInitialContext> = {
+  onSubscribe({ args, setResultAndStopExecution }) {
+    const { request } = args.contextValue as Partial<YogaInitialContext>;
+    if (!request) return;
+    if (accepts(request.headers.get('accept'), [EVENT_STREAM])) return { onSubscribeResult: endWith(request.signal) };
+    const message = `A subscription over HTTP needs ${EVENT_STREAM}.`;
+    setResultAndStopExecution({ errors: [new GraphQLError(message, { extensions: { code: 'NOT_ACCEPTABLE' } })] });
+  },
+};
+
+function endWith(signal: AbortSignal) {
+  return ({ result }: { result: unknown }) => {
+    if (!isAsyncIterable(result)) return;
+    const end = () => void (result as AsyncGenerator).return(undefined);
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  };
 }
 
 const useNoIntrospection: Plugin = {

@@ -1,0 +1,86 @@
+import type { Plugin } from 'graphql-yoga';
+import { getNamedType, getNullableType, getOperationAST, GraphQLError, isListType, isObjectType, Kind } from 'graphql';
+import type { DocumentNode, FieldNode, GraphQLField, GraphQLSchema, SelectionSetNode } from 'graphql';
+import type { GraphQLNamedType, ValueNode, VariableDefinitionNode } from 'graphql';
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './pagination.ts';
+
+/** Fields that one answer may hold, each counted as often as the pages around it have items. */
+const MAX_COST = 100_000;
+
+/** How long a list is taken to be that has no pages, such as the members of a chat. */
+const UNPAGED_LENGTH = 50;
+
+interface Operation {
+  schema: GraphQLSchema;
+  document: DocumentNode;
+  operationName?: string | null;
+  variableValues?: Readonly<Record<string, unknown>> | null;
+}
+
+/** Refuses to run what would answer too much: a page of pages of pages. Sound documents only: it trusts validation. */
+export function useCostLimit(maxCost = MAX_COST): Plugin {
+  function check(args: Operation, refuse: (result: { errors: GraphQLError[] }) => void) {
+    if (measureCost(args) > maxCost)
+      refuse({
+        errors: [new GraphQLError('The document asks for too much.', { extensions: { code: 'QUERY_TOO_COMPLEX' } })],
+      });
+  }
+  return {
+    onExecute: ({ args, setResultAndStopExecution }) => check(args, setResultAndStopExecution),
+    onSubscribe: ({ args, setResultAndStopExecution }) => check(args, setResultAndStopExecution),
+  };
+}
+
+export function measureCost({ schema, document, operationName, variableValues }: Operation): number {
+  const operation = getOperationAST(document, operationName);
+  if (!operation) return 0;
+  const fragments = new Map(
+    document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
+  );
+
+  function costOf({ selections }: SelectionSetNode, parent: GraphQLNamedType | null | undefined): number {
+    let cost = 0;
+    for (const selection of selections) {
+      const condition = selection.kind === Kind.FRAGMENT_SPREAD ? fragments.get(selection.name.value)! : selection;
+      if (condition.kind === Kind.FIELD) cost += costOfField(condition, parent);
+      else
+        cost += costOf(
+          condition.selectionSet,
+          condition.typeCondition ? schema.getType(condition.typeCondition.name.value) : parent,
+        );
+    }
+    return cost;
+  }
+
+  function costOfField(node: FieldNode, parent: GraphQLNamedType | null | undefined): number {
+    const field = isObjectType(parent) ? parent.getFields()[node.name.value] : undefined;
+    // Introspection has a limit of its own.
+    if (!field || !node.selectionSet) return 1;
+    return 1 + lengthOf(node, field) * costOf(node.selectionSet, getNamedType(field.type));
+  }
+
+  function lengthOf(node: FieldNode, field: GraphQLField<unknown, unknown>): number {
+    if (field.args.some(({ name }) => name === 'first')) {
+      const sizes = node.arguments!.filter(({ name }) => name.value === 'first' || name.value === 'last');
+      return Math.max(0, ...sizes.map(({ value }) => pageSize(value))) || DEFAULT_PAGE_SIZE;
+    }
+    return isListType(getNullableType(field.type)) && node.name.value !== 'edges' ? UNPAGED_LENGTH : 1;
+  }
+
+  /** A size that is not allowed is the resolver's to refuse. */
+  function pageSize(value: ValueNode): number {
+    const size =
+      value.kind === Kind.VARIABLE ? readVariable(value.name.value) : Number('value' in value && value.value);
+    return Number.isFinite(size) ? Math.min(size, MAX_PAGE_SIZE) : 0;
+  }
+
+  function readVariable(name: string): number {
+    const given = variableValues?.[name];
+    if (given !== undefined) return Number(given);
+    const isIt = ({ variable }: VariableDefinitionNode) => variable.name.value === name;
+    const preset = operation!.variableDefinitions!.find(isIt)?.defaultValue;
+    return preset && 'value' in preset ? Number(preset.value) : 0;
+  }
+
+  return costOf(operation.selectionSet, schema.getRootType(operation.operation));
+}

@@ -1,0 +1,329 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { getIntrospectionQuery } from 'graphql';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createClient, rawSocket } from '../support/client.ts';
+import type { RawResponse } from '../support/client.ts';
+import { startCluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { openGroup, registerPerson, send } from '../support/people.ts';
+import type { Person } from '../support/people.ts';
+import { within } from '../support/wait.ts';
+
+let cluster: Cluster;
+let ann: Person;
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 1 });
+  ann = await registerPerson(cluster);
+});
+afterAll(() => cluster?.stop());
+
+const times = (count: number, write: (index: number) => string) => Array.from({ length: count }, (_, i) => write(i));
+
+/** The fields of the types of the fields, and so on. */
+const circle = (levels: number): string => `fields { ${levels === 1 ? 'name' : `type { ${circle(levels - 1)} }`} }`;
+
+/** Of five tokens each. */
+const manyOperations = (count: number) => times(count, (i) => `query A${i} { __typename }`).join(' ');
+
+interface Bomb {
+  name: string;
+  query: string;
+  variables?: Record<string, unknown>;
+}
+
+const deep = (levels: number) => `{ me ${'{ a '.repeat(levels - 1)}${'}'.repeat(levels - 1)} }`;
+
+/** Each fragment spreads the next one twice: 2^25 fields of a text of 1 KB. */
+const doubling = (spread: (name: string) => string) =>
+  `{ me { ...f0 } } ${times(25, (i) => `fragment f${i} on User { ${spread(`f${i + 1}`)} }`).join(' ')} fragment f25 on User { id }`;
+
+const chats = (sizes: string, inner: string) => `chats(${sizes}) { edges { node { ${inner} } } }`;
+const messages = (sizes: string, inner: string) => `messages(${sizes}) { edges { node { ${inner} } } }`;
+const FULL_PAGES = 'first: 100';
+
+const bombs: Bomb[] = [
+  {
+    name: 'fragments that double, each under two aliases',
+    query: `{ me { ...f0 } } ${times(25, (i) => `fragment f${i} on User { a: chat { ...f${i + 1} } b: chat { ...f${i + 1} } }`).join(' ')} fragment f25 on User { id }`,
+  },
+  { name: 'fragments that double', query: doubling((name) => `...${name} ...${name}`) },
+  { name: 'inline fragments that double', query: doubling((name) => `... { ...${name} } ... { ...${name} }`) },
+  {
+    name: 'fifteen times the same hundred fields',
+    query: `{ ${times(15, (i) => `a${i}: chat(id: "x") { id kind title createdAt updatedAt revision unreadCount members { role } lastMessage { ...m chat { ...c } } messages(first: 1) { edges { node { chat { ...c } } } } }`).join(' ')} }
+      fragment c on Chat { id kind title createdAt updatedAt revision lastMessage { ...m } messages(first: 1) { edges { node { ...m } } } }
+      fragment m on Message { id seq body type clientId isRead createdAt editedAt deletedAt extraData author { id firstName lastName } chat { id kind title createdAt updatedAt } }`,
+  },
+  { name: 'depth 13', query: deep(13) },
+  { name: 'depth 400', query: deep(400) },
+  { name: 'depth 2,000', query: deep(2_000) },
+  { name: 'depth 20,000', query: deep(20_000) },
+  {
+    name: 'depth 13 by fragments',
+    query: `{ me { ...a } } fragment a on User { a { a { a { a { a { ...b } } } } } } fragment b on User { a { a { a { a { a { a { a } } } } } } }`,
+  },
+  { name: 'lists nested 2,000 deep', query: `{ user(id: ${'['.repeat(2_000)}${']'.repeat(2_000)}) { id } }` },
+  { name: '16 aliases', query: `{ ${times(16, (i) => `a${i}: __typename`).join(' ')} }` },
+  {
+    name: '16 aliases in two fragments',
+    query: `{ ...a ...b } fragment a on Query { ${times(8, (i) => `a${i}: __typename`).join(' ')} } fragment b on Query { ${times(8, (i) => `b${i}: __typename`).join(' ')} }`,
+  },
+  { name: '10,000 aliases', query: `{ ${times(10_000, (i) => `a${i}:me`).join(' ')} }` },
+  {
+    name: '100 sign-ins',
+    query: `mutation { ${times(100, (i) => `a${i}: refresh(refreshToken: "x") { accessToken }`).join(' ')} }`,
+  },
+  { name: '51 directives', query: `{ ${times(51, () => '__typename @skip(if: true)').join(' ')} }` },
+  {
+    name: '51 directives on variables',
+    query: `query (${times(51, (i) => `$a${i}: Int @x`).join(' ')}) { __typename }`,
+  },
+  { name: '20,000 unknown directives', query: `{ __typename ${'@a '.repeat(20_000)} }` },
+  { name: '1,001 tokens', query: manyOperations(200).replace('__typename', '__typename __typename') },
+  { name: '900 repeated fields', query: `{ ${'__typename '.repeat(900)} }` },
+  { name: '20,000 repeated fields', query: `{ ${'id '.repeat(20_000)} }` },
+  { name: '1,000 variables', query: `query (${times(1_000, (i) => `$a${i}: Int`).join(' ')}) { __typename }` },
+  {
+    name: 'an introspection that goes in circles',
+    query: `{ __schema { types { ${circle(3)} } } }`,
+  },
+  {
+    name: 'an introspection that goes in circles by fragments',
+    query:
+      '{ __schema { types { ...a } } } fragment a on __Type { fields { type { ...b } } } fragment b on __Type { fields { type { ...c } } } fragment c on __Type { fields { type { fields { name } } } }',
+  },
+  {
+    name: 'a fragment that is called __schema',
+    query: `{ ...__schema } fragment __schema on Query { __schema { types { ${circle(3)} } } }`,
+  },
+  {
+    name: 'depth 13 in a fragment that is called __schema',
+    query: `{ me { ...__schema } } fragment __schema on User ${'{ a '.repeat(12)}${'}'.repeat(12)}`,
+  },
+  {
+    name: 'introspection that is deeper than any tool needs',
+    query: `{ __type(name: "User") { ${'ofType { '.repeat(12)} name ${'}'.repeat(12)} } }`,
+  },
+  {
+    name: 'pages of pages of pages',
+    query: `{ ${chats(FULL_PAGES, messages(FULL_PAGES, `chat { ${messages(FULL_PAGES, 'id')} }`))} }`,
+  },
+  {
+    name: 'pages of pages of pages, by variables',
+    query: `query ($n: Int, $m: Int = 100) { ${chats('first: $n', messages('last: $m', `chat { ${messages('first: $n', 'id')} }`))} }`,
+    variables: { n: 100 },
+  },
+  {
+    name: 'pages of pages of pages, by fragments',
+    query: `{ ${chats(FULL_PAGES, '...a')} } fragment a on Chat { ${messages(FULL_PAGES, 'chat { ...b }')} } fragment b on Chat { ${messages(FULL_PAGES, 'id')} }`,
+  },
+  {
+    name: 'everybody in every chat of every message',
+    query: `{ ${chats(FULL_PAGES, messages(FULL_PAGES, 'chat { members { user { id } } }'))} }`,
+  },
+];
+
+interface Rest {
+  variables?: Record<string, unknown> | undefined;
+  operationName?: string | undefined;
+  accept?: string;
+}
+
+const post = (query: string, { variables, operationName, accept = 'application/json' }: Rest = {}) =>
+  ann.client().raw({
+    headers: { accept, 'content-type': 'application/json', authorization: `Bearer ${ann.accessToken}` },
+    body: JSON.stringify({ query, variables, operationName }),
+  });
+
+const codesOf = ({ json }: RawResponse) =>
+  (json.errors as { extensions: { code: string } }[]).map((error) => error.extensions.code);
+
+describe('over HTTP', () => {
+  it.each(bombs)('$name is too complex', async ({ query, variables }) => {
+    for (const [accept, status] of [
+      ['application/graphql-response+json', 400],
+      ['application/json', 200],
+    ] as const) {
+      const response = await post(query, { variables, accept });
+      expect(response.status).toBe(status);
+      expect([...new Set(codesOf(response))]).toEqual(['QUERY_TOO_COMPLEX']);
+      expect(codesOf(response).length).toBeLessThanOrEqual(5);
+      expect(response.json).not.toHaveProperty('data');
+    }
+  });
+
+  it('a text that is refused as too complex is refused again', async () => {
+    for (let turn = 0; turn < 3; turn += 1)
+      for (const query of [deep(13), deep(2_000)]) expect(codesOf(await post(query))).toEqual(['QUERY_TOO_COMPLEX']);
+  });
+
+  it.each([
+    ['a string of 500 KB', `{ user(id: "${'x'.repeat(500_000)}") { id } }`],
+    ['a comment of 1 MB', `#${'x'.repeat(1_000_000)}\n{ __typename }`],
+    ['a name of 100 KB', `query ${'x'.repeat(100 * 1024)} { __typename }`],
+  ])('%s is too large', async (_name, query) => {
+    const response = await post(query);
+    expect(response.status).toBe(413);
+    expect(codesOf(response)).toEqual(['REQUEST_ENTITY_TOO_LARGE']);
+  });
+
+  it.each([
+    [
+      'depth 12',
+      '{ chats { edges { node { messages { edges { node { chat { messages { edges { node { id } } } } } } } } } } }'.replace(
+        '{ id }',
+        '{ chat { id } }',
+      ),
+    ],
+    ['15 aliases', `{ ${times(15, (i) => `a${i}: __typename`).join(' ')} }`],
+    ['50 directives', `{ ${times(50, () => '__typename @skip(if: false)').join(' ')} }`],
+    ['1,000 tokens', manyOperations(200), 'A0'],
+    [
+      'a screen of chats with their newest messages',
+      `{ ${chats('first: 50', `id title unreadCount lastMessage { body author { firstName } } members { role user { id firstName isOnline } } ${messages('last: 20', 'id seq body createdAt author { id }')}`)} }`,
+    ],
+    ['full pages of full pages', `{ ${chats(FULL_PAGES, `id ${messages(FULL_PAGES, 'id seq body')}`)} }`],
+  ])('%s is let through', async (_name, query, operationName?: string) => {
+    const response = await post(query, { operationName });
+    expect(response.json).not.toHaveProperty('errors');
+    expect(response.json).toHaveProperty('data');
+  });
+
+  it('a page size that no list has is still told as that', async () => {
+    const response = await post(
+      '{ chats(first: 1000000000) { edges { node { messages(first: 100) { edges { cursor } } } } } }',
+    );
+    expect(codesOf(response)).toEqual(['BAD_USER_INPUT']);
+  });
+
+  it('two hundred at once leave the server answering', async () => {
+    const before = await cpuSeconds();
+    let done = false;
+    let probes = 0;
+    const probing = (async () => {
+      for (; !done; probes += 1) {
+        const probe = createClient(cluster.node(0)).raw({ method: 'GET', path: '/livez' });
+        expect((await within(probe, 10_000, '/livez')).status).toBe(200);
+      }
+    })();
+    const attacks = Array.from({ length: 200 }, (_, index) => {
+      const bomb = bombs[index % bombs.length]!;
+      return post(bomb.query, { variables: bomb.variables });
+    });
+    const answers = await Promise.all(attacks).finally(() => (done = true));
+    await probing;
+    for (const answer of answers) expect(codesOf(answer)[0]).toBe('QUERY_TOO_COMPLEX');
+    expect(probes).toBeGreaterThan(0);
+    // A single one that went off would take longer than all of them may. Not wall time: the machine may be busy.
+    expect((await cpuSeconds()) - before).toBeLessThan(10);
+  });
+
+  /** Of the server so far. */
+  async function cpuSeconds(): Promise<number> {
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'time=', '-p', String(cluster.node(0).pid)]);
+    return stdout
+      .trim()
+      .split(/[-:]/)
+      .reduce((sum, part) => sum * 60 + Number(part), 0);
+  }
+});
+
+describe('over a WebSocket', () => {
+  it('each is an error of its own, and the subscription beside it goes on', async () => {
+    const chat = await openGroup(ann, []);
+    const socket = await rawSocket(cluster.node(0));
+    socket.send({ type: 'connection_init', payload: { authorization: `Bearer ${ann.accessToken}` } });
+    expect(await socket.nextMessage()).toEqual({ type: 'connection_ack' });
+    const query = 'subscription ($chatId: ID!) { messageAdded(chatId: $chatId, afterSeq: 0) { body } }';
+    socket.send({ id: 'live', type: 'subscribe', payload: { query, variables: { chatId: chat.id } } });
+    let told = 0;
+    for (const { name, query: bomb, variables } of bombs) {
+      const frame = JSON.stringify({ id: 'bomb', type: 'subscribe', payload: { query: bomb, variables } });
+      // A larger one ends the socket: that is the size's story, not the query's.
+      if (frame.length > 64 * 1024) continue;
+      socket.send(frame);
+      const answer = (await socket.nextMessage()) as { id: string; type: string; payload: unknown };
+      // Refused while it is prepared, or where execution begins.
+      const errors = answer.type === 'error' ? answer.payload : (answer.payload as { errors: unknown }).errors;
+      expect(errors, name).toMatchObject([{ extensions: { code: 'QUERY_TOO_COMPLEX' } }]);
+      if (answer.type === 'next') expect(await socket.nextMessage()).toEqual({ id: 'bomb', type: 'complete' });
+      await send(ann, chat, name);
+      expect(await socket.nextMessage()).toEqual({
+        id: 'live',
+        type: 'next',
+        payload: { data: { messageAdded: { body: name } } },
+      });
+      told += 1;
+    }
+    expect(told).toBeGreaterThanOrEqual(bombs.length - 4);
+    socket.close();
+  });
+});
+
+describe('the introspection that tools send', () => {
+  const everything = {
+    descriptions: true,
+    specifiedByUrl: true,
+    directiveIsRepeatable: true,
+    schemaDescription: true,
+    inputValueDeprecation: true,
+    oneOf: true,
+  };
+
+  it.each([
+    ['graphql-js by default, Apollo, Postman, Insomnia', getIntrospectionQuery()],
+    ['with everything, as GraphiQL and code generators', getIntrospectionQuery(everything)],
+    ['without descriptions', getIntrospectionQuery({ descriptions: false })],
+    ['of older tools, seven types deep', sevenDeep()],
+  ])('%s', async (_name, query) => {
+    const response = await post(query);
+    expect(response.json).not.toHaveProperty('errors');
+    expect(response.json.data.__schema.queryType.name).toBe('Query');
+    const socket = await ann.client().openSocket();
+    const overSocket = await socket.subscribe(query).next();
+    expect(overSocket).toEqual(response.json.data);
+    await socket.close();
+  });
+
+  /** As graphql-js 15 wrote it. */
+  function sevenDeep() {
+    const chain = `${'kind name ofType { '.repeat(7)}kind name${' }'.repeat(7)}`;
+    return getIntrospectionQuery().replace(
+      /fragment TypeRef on __Type \{[^]*$/,
+      `fragment TypeRef on __Type { ${chain} }`,
+    );
+  }
+});
+
+describe('documents without end', () => {
+  let small: Cluster;
+  beforeAll(async () => {
+    // Kept whole, the documents below would take more than twice as much.
+    small = await startCluster({ nodes: 1, env: { NODE_OPTIONS: '--max-old-space-size=160' } });
+  });
+  afterAll(() => small?.stop());
+
+  it('ten thousand of them are not all kept', async () => {
+    await run(7_000, (n) => `query Short${n} { __typename }`);
+    await run(1_500, (n) => `query Wide${n} { __typename } ${manyOperations(190)}`);
+    await run(1_500, (n) => `query Long${n} { __typename } # ${'x'.repeat(90_000)}`);
+    expect(small.node(0).running).toBe(true);
+  }, 240_000);
+
+  async function run(count: number, write: (serial: number) => string) {
+    let serial = 0;
+    const worker = async () => {
+      while (serial < count) {
+        const query = write((serial += 1));
+        const response = await fetch(small.node(0).url, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ query, operationName: /\w+\d/.exec(query)![0] }),
+        });
+        expect(await response.json()).toEqual({ data: { __typename: 'Query' } });
+      }
+    };
+    await Promise.all(times(10, () => '').map(worker));
+  }
+});
