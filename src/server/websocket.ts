@@ -15,6 +15,8 @@ import type { Connections, LiveConnection } from '../realtime/connections.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
 import { isAllowedOrigin, isTooDeep } from './edge.ts';
+import { closeSocket, createSocketWatch, MAX_MESSAGES_PER_SECOND } from './socket-watch.ts';
+import type { WatchedSocket } from './socket-watch.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 import type { GraphQLServer } from './yoga.ts';
 
@@ -35,7 +37,6 @@ export interface WebSocketEndpoint {
 const MAX_FRAME_BYTES = 64 * 1024;
 const MAX_OPERATIONS = 50;
 const MAX_ID_LENGTH = 128;
-const MAX_MESSAGES_PER_SECOND = 300;
 /** Options that the types of ws do not know yet. */
 const RECEIVER_LIMITS = {
   /** Parts of one message; nobody needs more than one. */
@@ -43,11 +44,7 @@ const RECEIVER_LIMITS = {
   /** Beyond our own budget, which closes with a code; this one would just hang up. */
   maxPendingAutoPongs: 2 * MAX_MESSAGES_PER_SECOND,
 };
-/** A peer that does not answer a ping within as long again is dead. */
-const PING_EVERY_MS = 12_000;
 const INIT_TIMEOUT_MS = 3_000;
-/** How long a peer may take to answer a close. */
-const CLOSE_TIMEOUT_MS = 1_000;
 
 /** What graphql-ws keeps for us beside its own state. */
 interface Extra {
@@ -71,6 +68,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
     perMessageDeflate: false,
   });
   const protocol = makeProtocol(options);
+  const watch = createSocketWatch();
   let draining = false;
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
@@ -78,13 +76,16 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
     if ((request.url ?? '').split('?', 1)[0] !== GRAPHQL_PATH) return refuse(stream, 404, 'Not Found');
     if (draining) return refuse(stream, 503, 'Service Unavailable');
     if (!isAllowedOrigin(request, origins)) return refuse(stream, 403, 'Forbidden', 'ORIGIN_NOT_ALLOWED');
-    sockets.handleUpgrade(request, stream, head, (socket) => serve(socket, request, protocol, options.logger));
+    sockets.handleUpgrade(request, stream, head, (socket) =>
+      serve(socket, watch.watch(socket), request, protocol, options.logger),
+    );
   });
 
   return {
     async drain(spreadMs) {
       draining = true;
       await Promise.all([...sockets.clients].map((socket) => closeAt(socket, Math.random() * spreadMs)));
+      watch.stop();
     },
   };
 }
@@ -105,7 +106,7 @@ function makeProtocol({ graphql, authenticate, connections, createContext }: Web
         connection.signal.addEventListener('abort', () => closeForViewer(extra.socket, connection.signal.reason));
       } catch (error) {
         // Not by `false`, which would leave no choice of code: the socket is closing when graphql-ws goes on.
-        close(extra.socket, closeFor(error));
+        closeSocket(extra.socket, closeFor(error));
       }
     },
 
@@ -162,20 +163,20 @@ interface Enveloped {
 }
 
 /** Joins a socket to the protocol: messages in, frames out, pings, and a close for everything that goes wrong. */
-function serve(socket: WebSocket, request: IncomingMessage, protocol: Protocol, logger: Logger): void {
-  const budget = createBudget(MAX_MESSAGES_PER_SECOND);
+function serve(
+  socket: WebSocket,
+  watched: WatchedSocket,
+  request: IncomingMessage,
+  protocol: Protocol,
+  logger: Logger,
+): void {
   const extra: Extra = { socket, request, requests: 0 };
   let onMessage: ((data: string) => Promise<void>) | undefined;
 
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: (data) =>
-        new Promise((resolve) => {
-          if (socket.readyState !== socket.OPEN) return resolve();
-          // A send that fails ends in a close, which is where it is dealt with.
-          socket.send(data, () => resolve());
-        }),
+      send: watched.send,
       // A reason may quote an id: as much of it as a close frame holds, in single bytes.
       close: (code, reason = '') => socket.close(code, reason.replaceAll(/[^ -~]/g, '?').slice(0, 123)),
       onMessage: (callback) => (onMessage = callback),
@@ -187,24 +188,22 @@ function serve(socket: WebSocket, request: IncomingMessage, protocol: Protocol, 
 
   socket.on('message', (data, isBinary) => {
     if (socket.readyState !== socket.OPEN) return;
-    if (isBinary) return close(socket, CLOSE.binary);
-    if (!budget.take()) return close(socket, CLOSE.flood);
+    if (isBinary) return closeSocket(socket, CLOSE.binary);
+    if (!watched.takeMessage()) return closeSocket(socket, CLOSE.flood);
     const text = (data as Buffer).toString();
-    if (!isClientMessage(text)) return close(socket, CLOSE.malformed);
+    if (!isClientMessage(text)) return closeSocket(socket, CLOSE.malformed);
     onMessage?.(text).catch((error: unknown) => {
       logger.error({ err: error }, 'a socket message was not handled');
-      close(socket, CLOSE.overloaded);
+      closeSocket(socket, CLOSE.overloaded);
     });
   });
   socket.on('ping', () => {
-    if (socket.readyState === socket.OPEN && !budget.take()) close(socket, CLOSE.flood);
+    if (socket.readyState === socket.OPEN && !watched.takeMessage()) closeSocket(socket, CLOSE.flood);
   });
   // Too large, not UTF-8, a broken frame: ws closes with the right code by itself.
   socket.on('error', (error) => logger.debug({ err: error }, 'a socket broke'));
 
-  const stopPinging = terminateWhenSilent(socket);
   socket.once('close', (code, reason) => {
-    stopPinging();
     closed(code, String(reason)).catch((error: unknown) => logger.error({ err: error }, 'a socket was not freed'));
   });
 }
@@ -221,34 +220,6 @@ function isClientMessage(text: string): boolean {
   }
 }
 
-function terminateWhenSilent(socket: WebSocket): () => void {
-  let alive = true;
-  socket.on('pong', () => (alive = true));
-  const timer = setInterval(() => {
-    if (!alive) return socket.terminate();
-    alive = false;
-    socket.ping();
-  }, PING_EVERY_MS);
-  return () => clearInterval(timer);
-}
-
-/** A bucket that fills again every second. */
-function createBudget(perSecond: number) {
-  let left = perSecond;
-  let since = performance.now();
-  return {
-    take(): boolean {
-      const now = performance.now();
-      if (now - since >= 1_000) {
-        left = perSecond;
-        since = now;
-      }
-      left -= 1;
-      return left >= 0;
-    },
-  };
-}
-
 function closeFor(error: unknown): Close {
   if (!(error instanceof UnauthenticatedError)) return CLOSE.overloaded;
   if (error.extensions['reason'] === 'SESSION_REVOKED') return CLOSE.sessionRevoked;
@@ -257,19 +228,14 @@ function closeFor(error: unknown): Close {
 
 /** The subscriptions' own `error` messages go first. */
 function closeForViewer(socket: WebSocket, reason: unknown): void {
-  setImmediate(() => close(socket, closeFor(reason)));
-}
-
-function close(socket: WebSocket, [code, reason]: Close): void {
-  socket.close(code, reason);
-  setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
+  setImmediate(() => closeSocket(socket, closeFor(reason)));
 }
 
 function closeAt(socket: WebSocket, delayMs: number): Promise<void> {
   return new Promise((resolve) => {
     if (socket.readyState === socket.CLOSED) return resolve();
     socket.once('close', () => resolve());
-    setTimeout(() => close(socket, CLOSE.restarting), delayMs);
+    setTimeout(() => closeSocket(socket, CLOSE.restarting), delayMs);
   });
 }
 

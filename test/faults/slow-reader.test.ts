@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { Follower } from '../support/chat-history.ts';
+import { startCluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { openDirectChat, registerPerson, send } from '../support/people.ts';
+import type { Person } from '../support/people.ts';
+import { atFullSize } from '../support/size.ts';
+import { eventually, within } from '../support/wait.ts';
+
+const READERS = atFullSize(99, 10);
+const MESSAGES = atFullSize(20_000, 1_500);
+/** So that little traffic stalls it: at full size the volume does. */
+const BODY = 'x'.repeat(atFullSize(1_000, 7_500));
+const MAX_GROWTH_MB = 50;
+const CLOSED_WITHIN_MS = 30_000;
+
+/** Subscribes, and then takes nothing from its socket any more. */
+async function stalledReader(person: Person, wsUrl: string, chatId: string) {
+  const socket = new WebSocket(wsUrl, 'graphql-transport-ws');
+  const closed = new Promise<{ code: number; at: number }>((resolve) => {
+    socket.on('close', (code) => resolve({ code, at: performance.now() }));
+  });
+  await new Promise((resolve) => socket.once('open', resolve));
+  socket.send(JSON.stringify({ type: 'connection_init', payload: { authorization: `Bearer ${person.accessToken}` } }));
+  await new Promise((resolve) => socket.once('message', resolve));
+  const query = 'subscription ($chatId: ID!) { messageAdded(chatId: $chatId, afterSeq: 0) { seq body } }';
+  socket.send(JSON.stringify({ id: 'slow', type: 'subscribe', payload: { query, variables: { chatId } } }));
+  await new Promise((resolve) => socket.once('message', resolve));
+  socket.pause();
+  return { closed, resume: () => socket.resume() };
+}
+
+async function residentMegabytes(pid: number): Promise<number> {
+  return Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+}
+
+/** Promise 7: who does not read costs the others nothing, and a bounded amount of memory. */
+describe('a reader that stops reading', () => {
+  let cluster: Cluster;
+  beforeAll(async () => {
+    cluster = await startCluster({ nodes: 1 });
+  });
+  afterAll(() => cluster?.stop());
+
+  it(
+    `is closed while ${READERS} others get ${MESSAGES} messages, and misses nothing`,
+    { timeout: 1_200_000 },
+    async () => {
+      const ann = await registerPerson(cluster);
+      const bob = await registerPerson(cluster);
+      const chat = await openDirectChat(ann, bob);
+      const followers = Array.from({ length: READERS }, () => new Follower(bob, chat.id));
+      await send(ann, chat, 'first');
+      const slow = await stalledReader(bob, cluster.node(0).wsUrl, chat.id);
+      await eventually(() => followers.forEach((follower) => expect(follower.lastSeq).toBe(1)));
+      const before = await residentMegabytes(cluster.node(0).pid);
+
+      let left = MESSAGES - 1;
+      const write = async () => {
+        while (left-- > 0) await send(ann, chat, BODY);
+      };
+      await Promise.all(Array.from({ length: 8 }, write));
+      await eventually(() => followers.forEach((follower) => expect(follower.lastSeq).toBe(MESSAGES)), {
+        deadlineMs: 60_000,
+      });
+      expect(followers.map(({ reconnects }) => reconnects)).toEqual(followers.map(() => 0));
+      expect((await residentMegabytes(cluster.node(0).pid)) - before).toBeLessThan(MAX_GROWTH_MB);
+
+      // It is stuck by now; told so, it reads what was on its way and, behind that, why it was closed.
+      const stalledAt = performance.now();
+      setTimeout(slow.resume, 13_000);
+      const { code, at } = await within(slow.closed, CLOSED_WITHIN_MS, 'the end of the slow reader');
+      expect(code).toBe(1013);
+      expect(at - stalledAt).toBeLessThan(CLOSED_WITHIN_MS);
+
+      const resumed = new Follower(bob, chat.id);
+      await eventually(() => expect(resumed.lastSeq).toBe(MESSAGES), { deadlineMs: 120_000 });
+      expect(resumed.seen.map(({ seq }) => seq)).toEqual(Array.from({ length: MESSAGES }, (_, index) => index + 1));
+      await Promise.all([...followers, resumed].map((follower) => follower.stop()));
+    },
+  );
+});
