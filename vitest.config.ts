@@ -7,7 +7,8 @@ const resolve = { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }
 
 const shared = {
   pool: 'forks' as const,
-  maxWorkers: 2,
+  // More than the cores that they were measured on: much of what they do is wait.
+  maxWorkers: 3,
   testTimeout: 30_000,
   hookTimeout: 60_000,
 };

@@ -11,9 +11,11 @@ import type { Context, Line } from './graphql/context.ts';
 import { createSchema } from './graphql/schema.ts';
 import type { Logger } from './logger.ts';
 import { openDatabase } from './persistence/database.ts';
+import { isUnavailable } from './persistence/prisma-errors.ts';
 import { createConnections } from './realtime/connections.ts';
 import type { LiveConnection } from './realtime/connections.ts';
 import { createMemoryBroker } from './realtime/memory-broker.ts';
+import { readPatiently } from './realtime/patience.ts';
 import { createSweep } from './realtime/sweep.ts';
 import { createHealth } from './server/health.ts';
 import { createHttpServer } from './server/http.ts';
@@ -56,8 +58,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   );
   broker.onReconnect(sweep.now);
 
-  // Subscriptions of everybody read together; operations each for themselves.
-  const liveLoaders = createLoaders(services);
+  // Subscriptions of everybody read together, until there is an answer; operations each for themselves, once.
+  const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable));
 
   function createContext(
     viewer: Viewer | null,

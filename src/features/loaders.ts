@@ -9,7 +9,13 @@ export type Loaders = ReturnType<typeof createLoaders>;
  * What types of several features show of each other, read in one statement for all who ask in the same tick. Nothing
  * is kept: a mutation or an event never shows what was true before it.
  */
-export function createLoaders({ users, presence, chats, messages }: Services) {
+export function createLoaders(
+  { users, presence, chats, messages }: Services,
+  /** How each read is run. Default: once. An event that was lost for a failed read would not come again. */
+  run: <T>(read: () => Promise<T>) => Promise<T> = (read) => read(),
+) {
+  const loadOne = <Row>(find: Find<Row>, idOf: (row: Row) => string) => batchOne((ids) => run(() => find(ids)), idOf);
+  const loadMany = <Row>(find: Find<Row>, idOf: (row: Row) => string) => batchMany((ids) => run(() => find(ids)), idOf);
   return {
     user: loadOne(users.findMany, (user) => user.id),
     presence: loadOne(presence.findMany, (state) => state.userId),
@@ -21,7 +27,7 @@ export function createLoaders({ users, presence, chats, messages }: Services) {
     unread: new DataLoader<{ chatId: string; userId: string }, number>(
       async (pairs) => {
         const counts = new Map(
-          (await chats.countUnread(pairs)).map((count) => [`${count.chatId} ${count.userId}`, count.unread]),
+          (await run(() => chats.countUnread(pairs))).map((count) => [`${count.chatId} ${count.userId}`, count.unread]),
         );
         return pairs.map((pair) => counts.get(`${pair.chatId} ${pair.userId}`) ?? 0);
       },
@@ -30,7 +36,9 @@ export function createLoaders({ users, presence, chats, messages }: Services) {
   };
 }
 
-function loadOne<Row>(find: (ids: readonly string[]) => Promise<Row[]>, idOf: (row: Row) => string) {
+type Find<Row> = (ids: readonly string[]) => Promise<Row[]>;
+
+function batchOne<Row>(find: Find<Row>, idOf: (row: Row) => string) {
   return new DataLoader<string, Row | null>(
     async (ids) => {
       const rows = new Map((await find([...new Set(ids)])).map((row) => [idOf(row), row]));
@@ -40,7 +48,7 @@ function loadOne<Row>(find: (ids: readonly string[]) => Promise<Row[]>, idOf: (r
   );
 }
 
-function loadMany<Row>(find: (ids: readonly string[]) => Promise<Row[]>, idOf: (row: Row) => string) {
+function batchMany<Row>(find: Find<Row>, idOf: (row: Row) => string) {
   return new DataLoader<string, Row[]>(
     async (ids) => {
       const rows = groupBy(await find([...new Set(ids)]), idOf);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UnauthenticatedError } from '../errors.ts';
+import { RETRY_MS } from './patience.ts';
 
 export interface LiveCursorOptions<Item> {
   /** What stands behind the position, a batch at a time; none: wait for `wake`. Moves the position past what it answers. */
@@ -9,8 +9,6 @@ export interface LiveCursorOptions<Item> {
   /** Called once, when nothing will be read any more. */
   onEnd: () => void;
 }
-
-const RETRY_MS = 250;
 
 /**
  * One subscriber's place in a feed: a position, not a queue. It reads only when its consumer asks, so a slow consumer
@@ -79,13 +77,7 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
 
   /** Puts the cursor on a line: the line's end is the cursor's, and the cursor's end lets go of the line. */
   holdOn(line: { signal: AbortSignal; release: () => void }): this {
-    const abort = () => {
-      const fail = () => this.fail(line.signal.reason);
-      // A stock client takes an error as the end of its subscription, and a socket that closes for an expired token as
-      // a reason to come back with a fresh one and go on: there the close goes first, and the error is for streams.
-      if (isExpiry(line.signal.reason)) setImmediate(fail);
-      else fail();
-    };
+    const abort = () => this.fail(line.signal.reason);
     this.#release = () => {
       line.signal.removeEventListener('abort', abort);
       line.release();
@@ -114,8 +106,4 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
   [Symbol.asyncIterator](): this {
     return this;
   }
-}
-
-function isExpiry(reason: unknown): boolean {
-  return reason instanceof UnauthenticatedError && reason.extensions['reason'] === 'TOKEN_EXPIRED';
 }

@@ -226,9 +226,14 @@ function closeFor(error: unknown): Close {
   return error.extensions['reason'] === 'TOKEN_EXPIRED' ? CLOSE.tokenExpired : CLOSE.badToken;
 }
 
-/** The subscriptions' own `error` messages go first. */
+/**
+ * The subscriptions' own `error` messages go first, and end them for good. Not so when the token has expired: a stock
+ * client comes back from that close with a fresh one and subscribes again, unless an error has ended its subscription.
+ */
 function closeForViewer(socket: WebSocket, reason: unknown): void {
-  setImmediate(() => closeSocket(socket, closeFor(reason)));
+  const code = closeFor(reason);
+  if (code === CLOSE.tokenExpired) closeSocket(socket, code);
+  else setImmediate(() => closeSocket(socket, code));
 }
 
 function closeAt(socket: WebSocket, delayMs: number): Promise<void> {

@@ -7,8 +7,8 @@ import { openGroup, registerPerson } from '../support/people.ts';
 import { atFullSize } from '../support/size.ts';
 import { eventually } from '../support/wait.ts';
 
-const KILLS = atFullSize(50, 6);
-const SENDS = atFullSize(2_000, 400);
+const KILLS = atFullSize(50, 4);
+const SENDS = atFullSize(2_000, 240);
 const SENDERS = 8;
 const CHATS = 3;
 

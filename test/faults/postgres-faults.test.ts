@@ -129,7 +129,7 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
     },
   );
 
-  const FROZEN_MS = atFullSize(20_000, 7_000);
+  const FROZEN_MS = atFullSize(20_000, 5_000);
   it.each(['stands still', 'is a black hole'] as const)(
     `%s for ${FROZEN_MS / 1000} s`,
     { timeout: 600_000 },
@@ -165,7 +165,7 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
     await writeAndSee();
   });
 
-  const CUTS = atFullSize(100, 10);
+  const CUTS = atFullSize(100, 6);
   it(`is cut off between commit and answer ${CUTS} times`, { timeout: 600_000 }, async () => {
     for (let cut = 0; cut < CUTS; cut += 1) {
       const body = `cut ${cut}`;

@@ -48,7 +48,7 @@ describe('at the same moment', () => {
   });
   afterAll(() => cluster?.stop());
 
-  const SUBSCRIBES = atFullSize(1_000, 60);
+  const SUBSCRIBES = atFullSize(1_000, 40);
   it(
     `a subscriber joins a running writer: exactly afterSeq + 1 to the end, ${SUBSCRIBES} times`,
     { timeout: 900_000 },
@@ -109,7 +109,7 @@ describe('at the same moment', () => {
     },
   );
 
-  const KEYS = atFullSize(500, 25);
+  const KEYS = atFullSize(500, 15);
   it(`the same client id is sent 20 times, for ${KEYS} ids: one message each`, { timeout: 900_000 }, async () => {
     const ann = await registerPerson(cluster);
     const bob = await registerPerson(cluster);

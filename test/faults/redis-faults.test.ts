@@ -75,7 +75,7 @@ describe.runIf(backend === 'distributed')('Redis', () => {
 
   const readiness = async (index: number) => (await fetch(`${cluster.node(index).origin}/readyz`)).json();
 
-  const KILLED_LINKS = atFullSize(100, 15);
+  const KILLED_LINKS = atFullSize(100, 8);
   it(`loses its subscriber links ${KILLED_LINKS} times`, { timeout: 600_000 }, async () => {
     const admin = new Redis(redis.url);
     for (let nth = 0; nth < KILLED_LINKS; nth += 1) {
@@ -85,7 +85,7 @@ describe.runIf(backend === 'distributed')('Redis', () => {
     admin.disconnect();
   });
 
-  const PAUSED_MS = atFullSize(30_000, 8_000);
+  const PAUSED_MS = atFullSize(30_000, 6_000);
   it(`stands still for ${PAUSED_MS / 1000} s`, { timeout: 600_000 }, async () => {
     redis.pause();
     await writeFor(PAUSED_MS);
@@ -93,7 +93,7 @@ describe.runIf(backend === 'distributed')('Redis', () => {
     await writeFor(2_000);
   });
 
-  const DOWN_MS = atFullSize(60_000, 6_000);
+  const DOWN_MS = atFullSize(60_000, 4_000);
   it(`is away for ${DOWN_MS / 1000} s, and is needed by nobody`, { timeout: 600_000 }, async () => {
     await redis.kill();
     await writeFor(DOWN_MS);
@@ -105,7 +105,7 @@ describe.runIf(backend === 'distributed')('Redis', () => {
     await writeFor(1_000);
   });
 
-  const RESTARTS = atFullSize(10, 3);
+  const RESTARTS = atFullSize(10, 2);
   it(`restarts ${RESTARTS} times`, { timeout: 600_000 }, async () => {
     for (let nth = 0; nth < RESTARTS; nth += 1) {
       await redis.kill();

@@ -90,7 +90,7 @@ describe('messageAdded', () => {
   });
 
   it(
-    'gives whoever joins while others write exactly what is behind afterSeq, 20 times',
+    'gives whoever joins while others write exactly what is behind afterSeq, 8 times',
     { timeout: 120_000 },
     async () => {
       const { eve, chat } = await openRoom();
@@ -104,7 +104,7 @@ describe('messageAdded', () => {
       const written = write();
 
       const joined = await many(
-        20,
+        8,
         async (nth) => {
           const afterSeq = nth === 0 ? 0 : Math.floor(Math.random() * (acknowledged + 1));
           const transport = TRANSPORTS[nth % 2]!;
