@@ -95,7 +95,9 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
   /** One attempt: what it was told, and how long that took. */
   async function attempt(): Promise<{ code: string; ms: number; retryable: unknown }> {
     const began = performance.now();
-    const input = { chatId, body: 'into the dark', clientId: `lost ${randomBytes(8).toString('hex')}` };
+    // It may arrive all the same, once: the checker finds a body that is there twice.
+    const name = `into the dark ${randomBytes(8).toString('hex')}`;
+    const input = { chatId, body: name, clientId: name };
     const error: unknown = await people[0]!
       .client()
       .request(Send, { input })
@@ -153,10 +155,6 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
       }
       await eventually(async () => expect(await status('/readyz')).toBe(200), { deadlineMs: 5_000 });
       await writeAndSee();
-      // What was sent into the dark may have arrived, or not: it is in history once at the most.
-      acknowledged = acknowledged.filter(({ body }) => body !== 'into the dark');
-      const lost = (await readHistory(people[0]!, chatId)).filter(({ body }) => body === 'into the dark');
-      expect(new Set(lost.map(({ id }) => id)).size).toBe(lost.length);
     },
   );
 
