@@ -131,12 +131,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     async stop() {
       health.drain();
       clearInterval(cleanUp);
-      const requestsDone = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // Requests are served on while sockets close, so that load balancers can see that the node is not ready.
       await webSockets.drain(DRAIN_SPREAD_MS);
       connections.endAll();
+      const requestsDone = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
       const patience = setTimeout(() => server.closeAllConnections(), DRAIN_REQUESTS_MS);
-      await requestsDone;
+      await Promise.race([requestsDone, sleep(DRAIN_REQUESTS_MS + 500, undefined, { ref: false })]);
       clearTimeout(patience);
       sweep.stop();
       // A database that does not answer must not keep the process: the lease runs out by itself.

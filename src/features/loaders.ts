@@ -17,6 +17,8 @@ export function createLoaders(
   const loadOne = <Row>(find: Find<Row>, idOf: (row: Row) => string) => batchOne((ids) => run(() => find(ids)), idOf);
   const loadMany = <Row>(find: Find<Row>, idOf: (row: Row) => string) => batchMany((ids) => run(() => find(ids)), idOf);
   return {
+    /** For what is not loaded by batches. */
+    run,
     user: loadOne(users.findMany, (user) => user.id),
     presence: loadOne(presence.findMany, (state) => state.userId),
     chat: loadOne(chats.findMany, (chat) => chat.id),

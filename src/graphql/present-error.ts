@@ -30,7 +30,7 @@ const LEGACY_OK: ReadonlySet<ErrorCode> = new Set([
   'QUERY_TOO_COMPLEX',
 ]);
 
-/** More than these a client does not need to mend its document. */
+/** Of a refused document, more than these a client does not need to mend it. A field's null always has its error. */
 const MAX_ERRORS = 5;
 
 export interface PresentOptions {
@@ -47,13 +47,17 @@ export function presentResult<Result extends ExecutionResult>(result: Result, op
 }
 
 export function presentErrors(errors: readonly unknown[], options: PresentOptions): GraphQLError[] {
-  return errors.slice(0, MAX_ERRORS).map((error) => {
+  return errors.filter(isWorthTelling).map((error) => {
     // Some come by twice on their way out: nothing may be lost, or logged again.
     if (error instanceof GraphQLError && presented.has(error)) return error;
     const ready = present(error, options);
     presented.add(ready);
     return ready;
   });
+}
+
+function isWorthTelling(error: unknown, index: number): boolean {
+  return index < MAX_ERRORS || (error instanceof GraphQLError && error.path !== undefined);
 }
 
 const presented = new WeakSet<GraphQLError>();

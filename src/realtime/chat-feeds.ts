@@ -223,6 +223,9 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       };
     },
 
+    /** Whether the chat's feed has moved past the head: who begins to watch with that head was told of nothing since. */
+    isAhead: (head: ChatHead): boolean => (feeds.get(head.chatId)?.head.revision ?? 0) > head.revision,
+
     /** A message of this node's own was committed: if nothing lies between, listeners have it without a read. */
     committed({ head, kind, message }: Committed<Message>): void {
       const feed = feeds.get(head.chatId);

@@ -41,7 +41,10 @@ export function createConnections(options: ConnectionsOptions) {
         viewer,
         signal: controller.signal,
         close() {
-          if (open.delete(connection)) options.onClosed(viewer.userId);
+          if (!open.delete(connection)) return;
+          options.onClosed(viewer.userId);
+          // Whatever was opened on the line and lost from sight ends with it.
+          controller.abort(new ServiceUnavailableError());
         },
       };
       open.set(connection, controller);

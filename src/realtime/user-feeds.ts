@@ -130,10 +130,13 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
   return {
     /** Null when the person has no account. */
     async follow<Chat>({ userId, after, load }: UserFollowRequest<Chat>): Promise<LiveCursor<Chat> | null> {
-      const state = await source.findUserChats(userId);
+      let state = await source.findUserChats(userId);
+      // What the feed announced while this was read, it announced to others alone.
+      while (state && (feeds.get(userId)?.revision ?? 0) > state.revision) state = await source.findUserChats(userId);
       if (!state) return null;
       const feed = open(userId, state);
       const pending = new Set(after === null ? [] : changedSince(state, after));
+      for (const chat of state.chats) if (chatFeeds.isAhead(chat)) pending.add(chat.chatId);
       const cursor = new LiveCursor<Chat>({
         // One at a time: a chat that waits behind others is read when its turn comes, with the right to see it.
         async read() {

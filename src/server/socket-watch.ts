@@ -7,9 +7,9 @@ const LOOK_EVERY_MS = 2_000;
 const PING_EVERY_MS = 9_000;
 const PONG_WITHIN_MS = 12_000;
 /** A peer that takes nothing for so long is not slow, it is stuck: it comes back and resumes. */
-const STALLED_AFTER_MS = 10_000;
+const STALLED_AFTER_MS = 15_000;
 /** How long a stalled peer has to read what is on its way and, behind that, why it was closed. */
-const STALLED_CLOSE_MS = 15_000;
+const STALLED_CLOSE_MS = 10_000;
 /** How long any other peer may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 1_000;
 export const MAX_MESSAGES_PER_SECOND = 300;

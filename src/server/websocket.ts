@@ -246,6 +246,8 @@ function closeAt(socket: WebSocket, delayMs: number): Promise<void> {
 
 function refuse(stream: Duplex, status: number, text: string, code?: string): void {
   const body = code ? JSON.stringify({ errors: [{ message: text, extensions: { code } }] }) : text;
+  // The HTTP server has let go of it: a peer that keeps its side open would keep the socket for ever.
+  stream.once('finish', () => stream.destroy());
   stream.end(
     `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Type: ${code ? 'application/json' : 'text/plain'}\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -72,7 +72,6 @@ export function createGraphQLServer({ schema, graphiql, introspection, logger }:
       title: 'Parley',
       subscriptionsProtocol: 'SSE',
       additionalHeaders: { [CSRF_HEADERS[0]!]: '1' },
-      headers: JSON.stringify({ authorization: 'Bearer <accessToken of login or register>' }, null, 2),
       defaultQuery: WELCOME,
     },
     renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
@@ -138,11 +137,17 @@ const useNoIntrospection: Plugin = {
   onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule),
 };
 
-const WELCOME = `# Welcome to Parley. Sign up, copy the accessToken into the headers below, and go on with the README.
+const WELCOME = `# Welcome to Parley. Run this to sign up; the README goes on from here.
+#
+# For what needs a signed-in viewer, put the access token into the Headers pane below:
+#   { "authorization": "Bearer <accessToken>" }
+
 mutation SignUp {
-  register(input: { email: "ann@example.org", password: "correct horse", firstName: "Ann", lastName: "Lee" }) {
+  register(input: { email: "me@example.org", password: "violet harbour", firstName: "Mia", lastName: "Moss" }) {
     accessToken
-    user { id }
+    user {
+      id
+    }
   }
 }
 `;

@@ -41,7 +41,7 @@ const PagesBack = graphql(/* GraphQL */ `
 
 const SENDERS = 8;
 const EACH = 125;
-const RACES = 50;
+const RACES = 25;
 
 let cluster: Cluster;
 beforeAll(async () => {

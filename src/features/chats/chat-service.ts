@@ -3,6 +3,7 @@ import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts
 import type { ChatKind, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
 import { LIMITS, readId, readIds, readLine } from '../../input-rules.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
+import { isForeignKeyViolation } from '../../persistence/prisma-errors.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
 import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
@@ -41,6 +42,15 @@ export type ChatService = ReturnType<typeof createChatService>;
 export function createChatService(options: ChatServiceOptions) {
   const { prisma, store, users, announcer } = options;
 
+  /** A transaction in which people may go while they are let in. @throws NotFoundError for them, as for any absent. */
+  async function withPeople<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await inTransaction(prisma, work);
+    } catch (error) {
+      throw isForeignKeyViolation(error) ? new NotFoundError() : error;
+    }
+  }
+
   /** Runs a change behind the chat's lock. @throws NotFoundError when the viewer is not a member of such a chat. */
   function change<T>(
     viewer: Viewer,
@@ -48,7 +58,7 @@ export function createChatService(options: ChatServiceOptions) {
     work: (tx: Transaction, view: MemberView) => Promise<T>,
   ): Promise<T> {
     const id = readId('chatId', chatId);
-    return inTransaction(prisma, async (tx) => {
+    return withPeople(async (tx) => {
       const view = await store.lockForMember(tx.db, id, viewer.userId);
       if (!view) throw new NotFoundError();
       return work(tx, view);
@@ -90,7 +100,7 @@ export function createChatService(options: ChatServiceOptions) {
     if (other === undefined || others.length > 1)
       throw new BadUserInputError('input.memberIds', 'A direct chat is with exactly one other person.');
     await assertPeople([other]);
-    const chatId = await inTransaction(prisma, async (tx) => {
+    const chatId = await withPeople(async (tx) => {
       const { chatId, isNew } = await store.findOrInsertDirect(tx.db, viewer.userId, other);
       if (!isNew) return chatId;
       const userIds = [viewer.userId, other];
@@ -109,7 +119,7 @@ export function createChatService(options: ChatServiceOptions) {
     const others = memberIds.filter((id) => id !== viewer.userId);
     assertGroupSize('input.memberIds', others.length + 1);
     await assertPeople(others);
-    const chatId = await inTransaction(prisma, async (tx) => {
+    const chatId = await withPeople(async (tx) => {
       const chatId = await store.insertGroup(tx.db, title);
       await store.insertMembers(tx.db, chatId, [
         { userId: viewer.userId, role: 'OWNER' },
@@ -238,7 +248,10 @@ export function createChatService(options: ChatServiceOptions) {
      * its longest-standing admin, else member; one that would be empty goes too.
      */
     async departEverywhere(tx: Transaction, userId: string): Promise<void> {
-      for (const chatId of await store.listChatIds(userId, tx.db)) {
+      const chatIds = await store.listChatIds(userId, tx.db);
+      // All chats before any person, as everywhere: who locks in one order never waits in a circle.
+      await store.lock(tx.db, chatIds);
+      for (const chatId of chatIds) {
         const view = await store.lockForMember(tx.db, chatId, userId);
         if (!view) continue;
         const heir = await store.findHeir(tx.db, chatId, userId);

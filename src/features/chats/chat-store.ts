@@ -110,12 +110,13 @@ export function createChatStore(prisma: PrismaClient) {
      * when there is no such chat or no such member.
      */
     async lockForMember(db: Db, chatId: string, userId: string): Promise<MemberView | null> {
-      await this.lock(db, chatId);
+      await this.lock(db, [chatId]);
       return this.findForMember(chatId, userId, db);
     },
 
-    async lock(db: Db, chatId: string): Promise<void> {
-      await db.$queryRaw`SELECT 1 FROM chat WHERE id = ${chatId}::uuid FOR NO KEY UPDATE`;
+    async lock(db: Db, chatIds: readonly string[]): Promise<void> {
+      await db.$queryRaw`
+        SELECT 1 FROM chat WHERE id = ANY(${[...chatIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
     },
 
     /**

@@ -84,8 +84,9 @@ builder.objectFields(Chat, (t) => ({
       last: t.arg.int({ description: 'How many from the end, 1 to 100.' }),
       before: t.arg.string({ description: 'The cursor before which the page ends.' }),
     },
-    async resolve(chat, args, { services }) {
-      const page = await services.messages.list(chat.id, readPageRequest(args, messageCursors, 'backward'));
+    async resolve(chat, args, { services, loaders }) {
+      const request = readPageRequest(args, messageCursors, 'backward');
+      const page = await loaders.run(() => services.messages.list(chat.id, request));
       return toConnection(page, (message) => message.seq, messageCursors);
     },
   }),

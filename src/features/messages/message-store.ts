@@ -254,6 +254,9 @@ function lowestMarks(chatId: string): Prisma.Sql {
     ORDER BY last_read_seq, user_id LIMIT 3`;
 }
 
+/** Of the messages that one mark turns read, only the newest are told of: each costs a row written under the lock. */
+const MAX_TICKS = 1_000;
+
 /**
  * Common table expressions that give a revision of its own, in the order of seq, to every message whose `isRead` turns
  * true between the marks in `before` and those in `after`, and bump the chat by as many; `ticks.n` says how many.
@@ -262,7 +265,9 @@ function tickMessages(chatId: string): Prisma.Sql {
   return Prisma.sql`ticked AS (
       SELECT m.id, row_number() OVER (ORDER BY m.seq) AS nth FROM message m
       WHERE m.chat_id = ${chatId}::uuid
-        AND m.seq > (SELECT min(last_read_seq) FROM before) AND m.seq <= (SELECT max(last_read_seq) FROM after)
+        AND m.seq > greatest((SELECT min(last_read_seq) FROM before),
+          (SELECT max(last_read_seq) FROM after) - ${MAX_TICKS}::int)
+        AND m.seq <= (SELECT max(last_read_seq) FROM after)
         AND m.seq > (SELECT min(last_read_seq) FROM before WHERE user_id IS DISTINCT FROM m.author_id)
         AND m.seq <= (SELECT min(last_read_seq) FROM after WHERE user_id IS DISTINCT FROM m.author_id)
     ), ticks AS (SELECT count(*)::int AS n FROM ticked), base AS (

@@ -17,6 +17,10 @@ const WHICH = {
   all: () => Prisma.sql`true`,
 };
 
+/** In one order, and before anything that hangs on them, so that nobody waits in a circle. */
+const lockPeople = (condition: Prisma.Sql) =>
+  Prisma.sql`SELECT id FROM app_user WHERE ${condition} ORDER BY id FOR NO KEY UPDATE`;
+
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
 export function createPresenceStore(prisma: PrismaClient, nodeId: string) {
@@ -38,8 +42,8 @@ export function createPresenceStore(prisma: PrismaClient, nodeId: string) {
 
     async disconnected(userIds: readonly string[]): Promise<void> {
       await prisma.$executeRaw`
-        WITH gone AS (
-          DELETE FROM presence WHERE node_id = ${nodeId}::uuid AND user_id = ANY(${[...userIds]}::uuid[])
+        WITH people AS MATERIALIZED (${lockPeople(Prisma.sql`id = ANY(${[...userIds]}::uuid[])`)}), gone AS (
+          DELETE FROM presence USING people WHERE node_id = ${nodeId}::uuid AND user_id = people.id
           RETURNING user_id
         )
         UPDATE app_user SET last_seen_at = now() FROM gone WHERE id = gone.user_id`;
@@ -48,13 +52,15 @@ export function createPresenceStore(prisma: PrismaClient, nodeId: string) {
     /** Ends the lease of this node, of every node whose lease ran out, or of all; their people were last seen at its end. */
     async release(which: 'this' | 'expired' | 'all'): Promise<void> {
       await prisma.$executeRaw`
-        WITH dead AS (
+        WITH dead AS MATERIALIZED (
           SELECT id, renewed_at FROM node
           WHERE ${WHICH[which](nodeId)}
           FOR UPDATE SKIP LOCKED
+        ), people AS MATERIALIZED (
+          ${lockPeople(Prisma.sql`id IN (SELECT p.user_id FROM presence p JOIN dead ON dead.id = p.node_id)`)}
         ), seen AS (
           UPDATE app_user u SET last_seen_at = greatest(u.last_seen_at, dead.renewed_at)
-          FROM dead JOIN presence p ON p.node_id = dead.id WHERE u.id = p.user_id
+          FROM people JOIN presence p ON p.user_id = people.id JOIN dead ON dead.id = p.node_id WHERE u.id = people.id
         )
         DELETE FROM node USING dead WHERE node.id = dead.id`;
     },

@@ -6,7 +6,6 @@ import type { Viewer } from '../../auth/viewer.ts';
 import { AppError, BadUserInputError, NotFoundError } from '../../errors.ts';
 import { LIMITS, readEmail, readId, readLine, readNewPassword } from '../../input-rules.ts';
 import type { Logger } from '../../logger.ts';
-import { isForeignKeyViolation } from '../../persistence/prisma-errors.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { UserRow } from '../users/user-store.ts';
@@ -57,10 +56,13 @@ export function createSessionService(options: SessionServiceOptions) {
     const session = await store.insert({
       id: token.sessionId,
       userId: user.id,
+      passwordHash: user.passwordHash,
       deviceName,
       hash: refreshTokens.hash(token),
       ttlMs: options.refreshTokenTtlMs,
     });
+    // The account went, or its password was changed, while the old one was being checked.
+    if (!session) throw invalidCredentials();
     return handOut(user, session, token);
   }
 
@@ -102,12 +104,7 @@ export function createSessionService(options: SessionServiceOptions) {
       const user = plausible ? await users.findByEmail(input.email.trim().toLowerCase()) : null;
       const matches = await passwords.verify(user?.passwordHash ?? null, cut(input.password));
       if (!user || !matches) throw invalidCredentials();
-      try {
-        return await signIn(user, deviceName);
-      } catch (error) {
-        // The account went while its password was being checked.
-        throw isForeignKeyViolation(error) ? invalidCredentials() : error;
-      }
+      return signIn(user, deviceName);
     },
 
     /**

@@ -12,6 +12,17 @@ export interface SessionState {
   confirmedGeneration: number;
 }
 
+export interface NewSession {
+  id: string;
+  userId: string;
+  /** Of the password that was shown. */
+  passwordHash: string;
+  deviceName: string | null;
+  /** Of the refresh token. */
+  hash: Buffer;
+  ttlMs: number;
+}
+
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
 const COLUMNS = Prisma.sql`id, user_id AS "userId", device_name AS "deviceName", created_at AS "createdAt",
@@ -22,16 +33,18 @@ export function createSessionStore(prisma: PrismaClient) {
   return {
     newId: (): string => uuidv7(),
 
-    async insert(
-      session: { id: string; userId: string; deviceName: string | null; hash: Buffer; ttlMs: number },
-      db: Db = prisma,
-    ): Promise<SessionRow> {
-      const [row] = await db.$queryRaw<[SessionRow]>`
+    /** Null when the account is gone, or its password is another by now than the one that was checked. */
+    async insert(session: NewSession): Promise<SessionRow | null> {
+      const rows = await prisma.$queryRaw<SessionRow[]>`
+        WITH account AS (
+          SELECT id FROM app_user
+          WHERE id = ${session.userId}::uuid AND password_hash = ${session.passwordHash} FOR SHARE
+        )
         INSERT INTO session (id, user_id, device_name, current_hash, expires_at)
-        VALUES (${session.id}::uuid, ${session.userId}::uuid, ${session.deviceName}, ${session.hash},
-          now() + ${session.ttlMs}::float8 * interval '1 millisecond')
+        SELECT ${session.id}::uuid, account.id, ${session.deviceName}, ${session.hash},
+          now() + ${session.ttlMs}::float8 * interval '1 millisecond' FROM account
         RETURNING ${COLUMNS}`;
-      return row;
+      return rows[0] ?? null;
     },
 
     /** The session, if it has not ended. */
