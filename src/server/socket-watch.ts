@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import type { Logger } from '../logger.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
 
@@ -35,11 +36,11 @@ interface Watched {
 }
 
 /** Finds peers that are dead, that do not read, or that flood, with one timer for all. */
-export function createSocketWatch(): SocketWatch {
+export function createSocketWatch(logger: Logger): SocketWatch {
   const all = new Map<WebSocket, Watched>();
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const [socket, watched] of all) look(socket, watched, now);
+    for (const [socket, watched] of all) look(socket, watched, now, logger);
   }, LOOK_EVERY_MS);
 
   return {
@@ -69,10 +70,12 @@ export function createSocketWatch(): SocketWatch {
   };
 }
 
-function look(socket: WebSocket, watched: Watched, now: number): void {
+function look(socket: WebSocket, watched: Watched, now: number, logger: Logger): void {
   if (socket.readyState !== socket.OPEN) return;
-  if (watched.unsent > 0 && now - watched.stalledSince > STALLED_AFTER_MS)
+  if (watched.unsent > 0 && now - watched.stalledSince > STALLED_AFTER_MS) {
+    logger.info({ event: 'socket.stalled', code: CLOSE.overloaded[0] }, 'closed a socket that takes nothing');
     return closeSocket(socket, CLOSE.overloaded, STALLED_CLOSE_MS);
+  }
   if (watched.awaitsPong) {
     if (now - watched.pingedAt > PONG_WITHIN_MS) socket.terminate();
   } else if (now - watched.pingedAt > PING_EVERY_MS) {

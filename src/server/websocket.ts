@@ -68,7 +68,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
     perMessageDeflate: false,
   });
   const protocol = makeProtocol(options);
-  const watch = createSocketWatch();
+  const watch = createSocketWatch(options.logger);
   let draining = false;
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
