@@ -3,6 +3,7 @@ import { groupBy } from '../group-by.ts';
 import type { Broker } from './broker.ts';
 import { ChatFeed } from './chat-feed.ts';
 import type { FeedKind, Listener, Watcher } from './chat-feed.ts';
+import { createGatherer } from './gatherer.ts';
 import { LiveCursor } from './live-cursor.ts';
 import type { ChatHead, FeedMessage, FeedSource, Membership, Range } from './source.ts';
 import { TAIL_LENGTH } from './tail.ts';
@@ -48,8 +49,8 @@ export type ChatFeeds<Message extends FeedMessage> = ReturnType<typeof createCha
 export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsOptions<Message>) {
   const { source, broker } = options;
   const feeds = new Map<string, ChatFeed<Message>>();
-  const dirty = new Set<ChatFeed<Message>>();
-  let refreshing = false;
+  /** Feeds that may be behind; all of a round are read together. */
+  const dirty = createGatherer<ChatFeed<Message>>(compare, options.onFailure);
 
   interface Move {
     feed: ChatFeed<Message>;
@@ -77,31 +78,12 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
   function closeIfIdle(feed: ChatFeed<Message>) {
     if (!feed.isIdle || feeds.get(feed.chatId) !== feed) return;
     feeds.delete(feed.chatId);
-    dirty.delete(feed);
+    dirty.drop(feed);
     feed.subscription?.close();
   }
 
   function markDirty(feed: ChatFeed<Message>) {
-    if (feeds.get(feed.chatId) !== feed) return;
-    dirty.add(feed);
-    if (refreshing) return;
-    refreshing = true;
-    setImmediate(() => void refresh());
-  }
-
-  /** All feeds that have become dirty meanwhile are read together. */
-  async function refresh() {
-    try {
-      while (dirty.size > 0) {
-        const batch = [...dirty];
-        dirty.clear();
-        await compare(batch);
-      }
-    } catch (error) {
-      options.onFailure(error);
-    } finally {
-      refreshing = false;
-    }
+    if (feeds.get(feed.chatId) === feed) dirty.add(feed);
   }
 
   async function compare(batch: ReadonlyArray<ChatFeed<Message>>) {

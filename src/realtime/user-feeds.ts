@@ -1,5 +1,6 @@
 import type { Broker, BrokerSubscription } from './broker.ts';
 import type { ChatFeeds } from './chat-feeds.ts';
+import { createGatherer } from './gatherer.ts';
 import { LiveCursor } from './live-cursor.ts';
 import type { FeedMessage, FeedSource, UserChats } from './source.ts';
 import { userTopic } from './topics.ts';
@@ -44,8 +45,7 @@ export type UserFeeds = ReturnType<typeof createUserFeeds>;
 export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsOptions<Message>) {
   const { source, broker, chatFeeds } = options;
   const feeds = new Map<string, UserFeed>();
-  const dirty = new Set<UserFeed>();
-  let refreshing = false;
+  const dirty = createGatherer<UserFeed>(refresh, options.onFailure);
 
   function announce(feed: UserFeed, chatId: string) {
     for (const listener of feed.listeners) {
@@ -75,27 +75,13 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
   }
 
   function markDirty(feed: UserFeed) {
-    if (feeds.get(feed.userId) !== feed) return;
-    dirty.add(feed);
-    if (refreshing) return;
-    refreshing = true;
-    setImmediate(() => void refresh());
+    if (feeds.get(feed.userId) === feed) dirty.add(feed);
   }
 
-  async function refresh() {
-    try {
-      while (dirty.size > 0) {
-        const batch = [...dirty];
-        dirty.clear();
-        for (const feed of batch) {
-          const state = await source.findUserChats(feed.userId);
-          if (state && feeds.get(feed.userId) === feed) apply(feed, state);
-        }
-      }
-    } catch (error) {
-      options.onFailure(error);
-    } finally {
-      refreshing = false;
+  async function refresh(behind: readonly UserFeed[]) {
+    for (const feed of behind) {
+      const state = await source.findUserChats(feed.userId);
+      if (state && feeds.get(feed.userId) === feed) apply(feed, state);
     }
   }
 
@@ -121,7 +107,7 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
   function closeIfIdle(feed: UserFeed) {
     if (feed.listeners.size > 0) return;
     feeds.delete(feed.userId);
-    dirty.delete(feed);
+    dirty.drop(feed);
     feed.subscription.close();
     for (const unwatch of feed.watched.values()) unwatch();
     feed.watched.clear();

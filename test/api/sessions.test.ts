@@ -287,6 +287,24 @@ describe('revokeSessions', () => {
 });
 
 describe('changePassword', () => {
+  it('leaves no session to whoever signs in with the old password meanwhile', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const ann = await registerPerson(cluster);
+      const newPassword = `copper-lantern-${round}`;
+      // Before and behind the change, and in the middle of it.
+      const signingIn = Array.from({ length: 6 }, (_, nodeIndex) => signIn(cluster, ann, { nodeIndex }));
+      const changing = ann.client(1).request(ChangePassword, { currentPassword: ann.password, newPassword });
+      const [devices] = await Promise.all([Promise.allSettled(signingIn), changing]);
+      for (const device of devices) {
+        if (device.status === 'rejected') expect(device.reason).toMatchObject({ code: 'INVALID_CREDENTIALS' });
+        else
+          await expect(renew(cluster, device.value.refreshToken)).rejects.toMatchObject({
+            code: 'INVALID_REFRESH_TOKEN',
+          });
+      }
+    }
+  });
+
   const newPassword = 'copper-lighthouse-91';
 
   it('has every other device sign in again, with the new one', async () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -172,6 +174,18 @@ describe('what subscriptions hold', () => {
     process.kill(server.pid, 'SIGTERM');
     expect(await within(server.exited, 1_000, 'the exit')).toMatchObject({ code: 1 });
     await Promise.all(sockets.map(({ closed }) => closed));
+    await directory.remove();
+  });
+
+  it('does not wait for a refused upgrade whose peer keeps its side open', { timeout: 60_000 }, async () => {
+    const directory = await temporaryDirectory('half-open');
+    const server = await startServer({ cwd: directory.path, env: { DATA_DIR: `${directory.path}/data` } });
+    const peer = createConnection({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+    peer.write('GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    await once(peer, 'data');
+    process.kill(server.pid, 'SIGTERM');
+    expect(await within(server.exited, 10_000, 'the exit')).toMatchObject({ code: 0 });
+    peer.destroy();
     await directory.remove();
   });
 });

@@ -231,6 +231,17 @@ describe('the feed of a chat', () => {
 });
 
 describe('the feed of a person', () => {
+  it('tells who joins of what moved while their list of chats was being read', async () => {
+    const { truth, feeds, userFeeds, follow } = setUp();
+    follow('ann');
+    const answer = truth.hold('findUserChats');
+    const joining = userFeeds.follow({ userId: 'bob', after: null, load: async (chatIds: string[]) => chatIds });
+    feeds.committed(truth.say());
+    answer();
+    const phone = (await joining)!;
+    expect(await within(phone.next(), 1_000, 'the chat')).toEqual({ value: CHAT, done: false });
+  });
+
   it('does not forget a chat because of a listener whose look at it is older', async () => {
     const { truth, feeds, userFeeds } = setUp();
     truth.setMember('bob', false);
