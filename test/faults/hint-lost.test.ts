@@ -7,7 +7,7 @@ import { atFullSize } from '../support/size.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { eventually } from '../support/wait.ts';
 
-const DEATHS = atFullSize(200, 6);
+const DEATHS = atFullSize(200, 4);
 /** Promise 3, with what a loaded machine needs to say so. */
 const DELIVERED_MS = 2_000 + 500;
 

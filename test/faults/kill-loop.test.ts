@@ -13,7 +13,7 @@ const SENDERS = 8;
 const CHATS = 3;
 
 /** Killed without warning, again and again, while people write: promises 1 to 4. */
-describe.each(backend === 'embedded' ? [1] : [1, 2])('%i node(s) under kill -9', (nodes) => {
+describe.each(backend === 'embedded' ? [1] : atFullSize([1, 2], [2]))('%i node(s) under kill -9', (nodes) => {
   it(`loses no acknowledged message in ${SENDS} sends and ${KILLS} kills`, { timeout: 1_800_000 }, async () => {
     const cluster = await startCluster({ nodes });
     const people = await Promise.all(

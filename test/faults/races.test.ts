@@ -77,7 +77,7 @@ describe('at the same moment', () => {
     },
   );
 
-  const REMOVALS = atFullSize(1_000, 40);
+  const REMOVALS = atFullSize(1_000, 20);
   it(
     `a member is removed while others write: nothing later reaches them, ${REMOVALS} times`,
     { timeout: 900_000 },
