@@ -79,10 +79,3 @@ export class ServiceUnavailableError extends AppError {
     super('SERVICE_UNAVAILABLE', 'Temporarily unavailable. Try again.', { retryable: true });
   }
 }
-
-/** `retryAfter` is in whole seconds. */
-export class RateLimitedError extends AppError {
-  constructor(retryAfter: number) {
-    super('RATE_LIMITED', 'Too many attempts. Try again later.', { retryAfter });
-  }
-}

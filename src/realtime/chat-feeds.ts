@@ -228,10 +228,6 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
 
     /** Compares every feed with the database. */
     sweep: (): Promise<void> => compare([...feeds.values()]),
-
-    get size(): number {
-      return feeds.size;
-    },
   };
 }
 

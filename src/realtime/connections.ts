@@ -77,9 +77,5 @@ export function createConnections(options: ConnectionsOptions) {
           end(connection, new UnauthenticatedError('SESSION_REVOKED'));
       }
     },
-
-    get size(): number {
-      return open.size;
-    },
   };
 }

@@ -164,10 +164,6 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
         if (feed) markDirty(feed);
       }
     },
-
-    get size(): number {
-      return feeds.size;
-    },
   };
 }
 

@@ -163,7 +163,7 @@ describe('what subscriptions hold', () => {
     // Beside the cluster, which takes an exit code other than 0 for an accident.
     const server = await startServer({
       cwd: directory.path,
-      env: { DATA_DIR: `${directory.path}/data`, RATE_LIMIT: 'off', JWT_SECRET: randomBytes(32).toString('hex') },
+      env: { DATA_DIR: `${directory.path}/data`, JWT_SECRET: randomBytes(32).toString('hex') },
     });
     const place = { node: () => server } as unknown as Cluster;
     const eve = await registerPerson(place, { firstName: 'Eve' });

@@ -65,7 +65,7 @@ export function createChatService(options: ChatServiceOptions) {
     });
   }
 
-  /** Counts the change, and announces it after the commit. Answers the chat as it is then. */
+  /** Counts the change, and announces it after the commit. */
   async function record(
     tx: Transaction,
     chatId: string,

@@ -80,11 +80,27 @@ export function createSessionService(options: SessionServiceOptions) {
     };
   }
 
-  /** @throws BadUserInputError when the password is not the viewer's. */
+  /** @throws AppError INVALID_CREDENTIALS when the password is not the viewer's. */
   async function assertPassword(viewer: Viewer, field: string, password: string): Promise<void> {
     const user = await users.get(viewer.userId);
     if (!(await passwords.verify(user.passwordHash, cut(password))))
       throw new AppError('INVALID_CREDENTIALS', 'The password is not right.', { field });
+  }
+
+  /** The session as the rotation of this very token left it; any other old token ends it. */
+  async function repeatRotation(sessionId: string, hash: Buffer): Promise<SessionRow> {
+    const session = await store.findLive(sessionId);
+    if (!session) throw invalidRefreshToken();
+    if (mayRepeat(session, hash)) return session;
+    const ended = await store.delete(session.userId, { id: session.id });
+    liveSessions.ended(ended);
+    // Of many that come back at once, one is told of.
+    if (ended.length > 0)
+      logger.warn(
+        { event: 'refresh_token.reused', userId: session.userId, sessionId },
+        'a used refresh token came back',
+      );
+    throw new AppError('REFRESH_TOKEN_REUSED', 'This refresh token was used before. The session has ended.');
   }
 
   return {
@@ -119,25 +135,8 @@ export function createSessionService(options: SessionServiceOptions) {
       const next = refreshTokens.successor(token);
       const session =
         (await store.rotate(token.sessionId, hash, refreshTokens.hash(next))) ??
-        (await this.repeatRotation(token.sessionId, hash));
+        (await repeatRotation(token.sessionId, hash));
       return handOut(await users.get(session.userId), session, next);
-    },
-
-    /** The session as the rotation of this very token left it. */
-    async repeatRotation(sessionId: string, hash: Buffer): Promise<SessionRow> {
-      const session = await store.findLive(sessionId);
-      if (!session) throw invalidRefreshToken();
-      const isParent = session.parentHash !== null && timingSafeEqual(session.parentHash, hash);
-      if (isParent && session.confirmedGeneration < session.generation) return session;
-      const ended = await store.delete(session.userId, { id: session.id });
-      liveSessions.ended(ended);
-      // Of many that come back at once, one is told of.
-      if (ended.length > 0)
-        logger.warn(
-          { event: 'refresh_token.reused', userId: session.userId, sessionId },
-          'a used refresh token came back',
-        );
-      throw new AppError('REFRESH_TOKEN_REUSED', 'This refresh token was used before. The session has ended.');
     },
 
     /** True or false, without a reason. */
@@ -147,9 +146,7 @@ export function createSessionService(options: SessionServiceOptions) {
         const session = await store.findLive(token.sessionId);
         const hash = refreshTokens.hash(token);
         if (!session) return false;
-        if (timingSafeEqual(session.currentHash, hash)) return true;
-        const isParent = session.parentHash !== null && timingSafeEqual(session.parentHash, hash);
-        return isParent && session.confirmedGeneration < session.generation;
+        return timingSafeEqual(session.currentHash, hash) || mayRepeat(session, hash);
       }
       try {
         const claims = await accessTokens.verify(text);
@@ -196,6 +193,12 @@ export function createSessionService(options: SessionServiceOptions) {
     /** To be called once the account's row is gone, and its sessions with it. */
     accountDeleted: (sessionIds: readonly string[]) => liveSessions.ended(sessionIds),
   };
+}
+
+/** Whether the token is the one that was rotated last, and nobody has used its successor yet. */
+function mayRepeat(session: SessionRow, hash: Buffer): boolean {
+  const isParent = session.parentHash !== null && timingSafeEqual(session.parentHash, hash);
+  return isParent && session.confirmedGeneration < session.generation;
 }
 
 /** A flood of text is not worth hashing. One code unit beyond the longest password is enough to differ from it. */
