@@ -183,6 +183,10 @@ describe('what subscriptions hold', () => {
     const peer = createConnection({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
     peer.write('GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     await once(peer, 'data');
+    // The server has let go of it at once: what is written on is answered with a reset.
+    const broken = new Promise((resolve) => peer.once('error', resolve));
+    const writing = setInterval(() => peer.write('x'), 50);
+    await within(broken, 5_000, 'the reset').finally(() => clearInterval(writing));
     process.kill(server.pid, 'SIGTERM');
     expect(await within(server.exited, 10_000, 'the exit')).toMatchObject({ code: 0 });
     peer.destroy();
