@@ -79,8 +79,19 @@ const changeCursors = stringCursors<bigint>('change', String, (text) =>
   /^\d{1,18}$/.test(text) ? BigInt(text) : null,
 );
 
-const ChatConnection = builder.connectionObject(
-  { type: Chat, name: 'ChatConnection', description: 'A page of chats.' },
+const ChatConnection = builder.connectionObject<typeof Chat, { horizon: bigint }>(
+  {
+    type: Chat,
+    name: 'ChatConnection',
+    description: 'A page of chats.',
+    fields: (t) => ({
+      changeCursor: t.string({
+        description: `Stands for all that had changed when the page was read, also where it is empty. For
+\`chatUpdated(after:)\`; of several pages, that of the first.`,
+        resolve: ({ horizon }) => changeCursors.encode(horizon),
+      }),
+    }),
+  },
   { name: 'ChatEdge', description: 'One chat of a page.' },
 );
 
@@ -110,7 +121,7 @@ builder.queryFields((t) => ({
     },
     async resolve(_root, args, context) {
       const page = await context.services.chats.list(requireViewer(context), readPageRequest(args, chatCursors));
-      return toConnection(page, ({ updatedAt, id }) => ({ updatedAt, id }), chatCursors);
+      return { ...toConnection(page, ({ updatedAt, id }) => ({ updatedAt, id }), chatCursors), horizon: page.horizon };
     },
   }),
 }));
@@ -203,7 +214,9 @@ builder.subscriptionField('chatUpdated', (t) =>
 that come together arrive as one, with the chat as it is by then. With after: first every chat that changed since, and
 then what follows.`,
     args: {
-      after: t.arg.string({ description: 'The newest `Chat.changeCursor` that the client has.' }),
+      after: t.arg.string({
+        description: 'The newest `Chat.changeCursor` that the client has, or that of the list that it read.',
+      }),
     },
     subscribe: (_root, { after }, context) =>
       followLive(context, (viewer) => context.services.chats.follow(viewer, readCursor('after', after, changeCursors))),

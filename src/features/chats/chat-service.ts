@@ -2,7 +2,7 @@ import type { Viewer } from '../../auth/viewer.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
 import type { ChatKind, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
 import { LIMITS, readId, readIds, readLine } from '../../input-rules.ts';
-import type { Page, PageRequest } from '../../persistence/paging.ts';
+import type { PageRequest } from '../../persistence/paging.ts';
 import { isForeignKeyViolation } from '../../persistence/prisma-errors.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
@@ -19,7 +19,7 @@ import {
   assertCanRename,
   assertOwnerRemains,
 } from './chat-policy.ts';
-import type { ActivityKey, ChatRow, ChatStore, MemberView } from './chat-store.ts';
+import type { ActivityKey, ChatPage, ChatRow, ChatStore, MemberView } from './chat-store.ts';
 
 export interface NewChat {
   memberIds: readonly string[];
@@ -148,8 +148,7 @@ export function createChatService(options: ChatServiceOptions) {
       return (await store.findForMember(readId('id', id), viewer.userId))?.chat ?? null;
     },
 
-    list: (viewer: Viewer, page: PageRequest<ActivityKey>): Promise<Page<ChatRow>> =>
-      store.listPage(viewer.userId, page),
+    list: (viewer: Viewer, page: PageRequest<ActivityKey>): Promise<ChatPage> => store.listPage(viewer.userId, page),
 
     /** For what is already known to be the viewer's: the chats of visible messages. */
     findMany: (chatIds: readonly string[]) => store.findByIds(chatIds),

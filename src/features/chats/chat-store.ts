@@ -12,6 +12,11 @@ export interface ChatRow extends Chat {
   horizon: bigint;
 }
 
+export interface ChatPage extends Page<ChatRow> {
+  /** As in its rows; an empty page has one too. */
+  horizon: bigint;
+}
+
 export type MemberRow = ChatMember;
 
 /** A chat as one of its members finds it. */
@@ -77,15 +82,18 @@ export function createChatStore(prisma: PrismaClient) {
     },
 
     /** Latest activity first. */
-    async listPage(userId: string, page: PageRequest<ActivityKey>): Promise<Page<ChatRow>> {
+    async listPage(userId: string, page: PageRequest<ActivityKey>): Promise<ChatPage> {
       const after = page.after
         ? Prisma.sql`AND (c.updated_at, c.id) < (${page.after.updatedAt}, ${page.after.id}::uuid)`
         : Prisma.empty;
-      const rows = await prisma.$queryRaw<ChatRow[]>`
-        SELECT ${CHAT} FROM chat c JOIN chat_member m ON m.chat_id = c.id
-        WHERE m.user_id = ${userId}::uuid ${after}
-        ORDER BY c.updated_at DESC, c.id DESC LIMIT ${page.limit + 1}`;
-      return toPage(rows, page);
+      const rows = await prisma.$queryRaw<[ChatRow | { id: null; horizon: bigint }, ...ChatRow[]]>`
+        SELECT ${CHAT} FROM (VALUES (1)) one LEFT JOIN LATERAL (
+          SELECT c.* FROM chat c JOIN chat_member m ON m.chat_id = c.id
+          WHERE m.user_id = ${userId}::uuid ${after}
+          ORDER BY c.updated_at DESC, c.id DESC LIMIT ${page.limit + 1}
+        ) c ON true ORDER BY c.updated_at DESC, c.id DESC`;
+      const chats = rows.filter((row) => row.id !== null);
+      return { ...toPage(chats, page), horizon: rows[0].horizon };
     },
 
     /** The pair's chat; made now, unless it stands or somebody makes it at this moment. Locks nothing that stands. */
