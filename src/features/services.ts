@@ -73,6 +73,7 @@ export function createServices({ config, prisma, broker, nodeId, logger }: Servi
     users,
     announcer,
     userFeeds,
+    beforeMembersJoin: (tx, chatId, userIds) => messageStore.tickWith(tx.db, chatId, userIds),
     beforeMemberLeaves: (tx, chatId, userId) => messageStore.tickWithout(tx.db, chatId, userId),
   });
   const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds });

@@ -116,6 +116,25 @@ describe('messageUpdated', () => {
     await stream.close();
   });
 
+  it('takes the ticks back when the only other reader leaves, and gives them again when somebody comes', async () => {
+    const chat = await openGroup(ann, [bob]);
+    for (const body of ['one', 'two']) await send(ann, chat, body);
+    await send(bob, chat, 'three');
+    for (const reader of [ann, bob]) await markRead(reader, chat, 3);
+    const stream = await follow(ann, chat);
+    await leave(bob, chat);
+    expect([await next(stream), await next(stream)]).toMatchObject([
+      { seq: 1, isRead: false },
+      { seq: 2, isRead: false },
+    ]);
+    await addMember(ann, chat, cy);
+    expect([await next(stream), await next(stream)]).toMatchObject([
+      { seq: 1, isRead: true },
+      { seq: 2, isRead: true },
+    ]);
+    await stream.close();
+  });
+
   it('refuses an afterRevision that is not there', async () => {
     const { dan, chat } = await openRoom();
     const { revision } = await readHistory(dan, chat);

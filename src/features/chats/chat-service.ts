@@ -33,7 +33,8 @@ export interface ChatServiceOptions {
   users: UserService;
   announcer: Pick<ChangeAnnouncer<never>, 'chatChanged' | 'usersChanged'>;
   userFeeds: UserFeeds;
-  /** Called behind the chat's lock before a member goes: read ticks may hang on them alone. */
+  /** Called behind the chat's lock before people come or one goes: read ticks may hang on them. */
+  beforeMembersJoin: (tx: Transaction, chatId: string, userIds: readonly string[]) => Promise<void>;
   beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<void>;
 }
 
@@ -185,6 +186,7 @@ export function createChatService(options: ChatServiceOptions) {
         await assertPeople(userIds, tx.db);
         const { members } = await store.countMembers(tx.db, chat.id);
         assertGroupSize('userIds', members + userIds.length);
+        if (members < 2) await options.beforeMembersJoin(tx, chat.id, userIds);
         const added = await store.insertMembers(
           tx.db,
           chat.id,

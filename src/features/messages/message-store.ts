@@ -136,8 +136,10 @@ export function createMessageStore(prisma: PrismaClient) {
           ), before AS (
             ${lowestMarks(chatId)}
           ), after AS (
-            SELECT b.user_id, CASE WHEN b.user_id = ${userId}::uuid THEN t.seq ELSE b.last_read_seq END AS last_read_seq
-            FROM before b, target t
+            SELECT b.user_id,
+              CASE WHEN b.user_id = ${userId}::uuid THEN coalesce(t.seq, b.last_read_seq) ELSE b.last_read_seq END
+                AS last_read_seq
+            FROM before b LEFT JOIN target t ON true
           ), ${tickMessages(chatId)}, me AS (
             UPDATE app_user SET revision = revision + 1 WHERE id = ${userId}::uuid AND EXISTS (SELECT 1 FROM target)
             RETURNING revision
@@ -164,14 +166,29 @@ export function createMessageStore(prisma: PrismaClient) {
     },
 
     /**
-     * To be called behind the chat's lock, before a member's row is deleted: counts a change of every message that is
-     * read by all others than its author once that member does not count any more.
+     * To be called behind the chat's lock, before a member's row is deleted: counts a change of every message whose
+     * `isRead` turns once that member does not count any more.
      */
     async tickWithout(db: Db, chatId: string, userId: string): Promise<void> {
       await db.$queryRaw`
         WITH before AS (${lowestMarks(chatId)}),
           after AS (SELECT user_id, last_read_seq FROM before WHERE user_id <> ${userId}::uuid),
           ${tickMessages(chatId)}
+        SELECT n FROM ticks`;
+    },
+
+    /**
+     * To be called behind the chat's lock, before people come in at the newest message: counts a change of every message
+     * whose `isRead` turns with them. Where two or more are members already, none does.
+     */
+    async tickWith(db: Db, chatId: string, userIds: readonly string[]): Promise<void> {
+      await db.$queryRaw`
+        WITH before AS (${lowestMarks(chatId)}),
+          after AS (
+            SELECT user_id, last_read_seq FROM before UNION ALL
+            SELECT n.user_id, c.last_seq FROM chat c, unnest(${[...userIds]}::uuid[]) AS n(user_id)
+            WHERE c.id = ${chatId}::uuid
+          ), ${tickMessages(chatId)}
         SELECT n FROM ticks`;
     },
 
@@ -258,18 +275,24 @@ function lowestMarks(chatId: string): Prisma.Sql {
 const MAX_TICKS = 1_000;
 
 /**
- * Common table expressions that give a revision of its own, in the order of seq, to every message whose `isRead` turns
- * true between the marks in `before` and those in `after`, and bump the chat by as many; `ticks.n` says how many.
+ * Common table expressions that give a revision of its own, in the order of seq, to every message whose `isRead` is not
+ * the same by the marks in `before` and by those in `after`, and bump the chat by as many; `ticks.n` says how many.
  */
 function tickMessages(chatId: string): Prisma.Sql {
-  return Prisma.sql`ticked AS (
-      SELECT m.id, row_number() OVER (ORDER BY m.seq) AS nth FROM message m
-      WHERE m.chat_id = ${chatId}::uuid
-        AND m.seq > greatest((SELECT min(last_read_seq) FROM before),
-          (SELECT max(last_read_seq) FROM after) - ${MAX_TICKS}::int)
-        AND m.seq <= (SELECT max(last_read_seq) FROM after)
-        AND m.seq > (SELECT min(last_read_seq) FROM before WHERE user_id IS DISTINCT FROM m.author_id)
-        AND m.seq <= (SELECT min(last_read_seq) FROM after WHERE user_id IS DISTINCT FROM m.author_id)
+  const isReadBy = (marks: Prisma.Sql) => Prisma.sql`coalesce(
+    m.seq <= (SELECT min(last_read_seq) FROM ${marks} WHERE user_id IS DISTINCT FROM m.author_id), false)`;
+  const before = Prisma.sql`before`;
+  const after = Prisma.sql`after`;
+  return Prisma.sql`span AS (
+      SELECT greatest(max(last_read_seq), (SELECT max(last_read_seq) FROM after)) AS up_to,
+        -- What everybody has read stays so, as long as there is another than the author.
+        CASE WHEN least(count(*), (SELECT count(*) FROM after)) > 1 THEN min(last_read_seq) ELSE 0 END AS read_by_all
+      FROM before
+    ), ticked AS (
+      SELECT m.id, row_number() OVER (ORDER BY m.seq) AS nth FROM message m, span
+      WHERE m.chat_id = ${chatId}::uuid AND m.seq <= span.up_to
+        AND m.seq > greatest(span.read_by_all, span.up_to - ${MAX_TICKS}::int)
+        AND ${isReadBy(before)} <> ${isReadBy(after)}
     ), ticks AS (SELECT count(*)::int AS n FROM ticked), base AS (
       UPDATE chat c SET revision = c.revision + ticks.n FROM ticks WHERE c.id = ${chatId}::uuid AND ticks.n > 0
       RETURNING c.revision - ticks.n AS revision
