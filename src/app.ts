@@ -66,8 +66,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     request: IncomingMessage,
     requestId: string,
     openLine: Context['openLine'],
-  ) {
-    const context: Context = {
+  ): Context {
+    return {
       viewer,
       selves: new Set(viewer ? [viewer.userId] : []),
       requestId,
@@ -76,9 +76,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       loaders: createLoaders(services),
       prisma: database.prisma,
       openLine,
-      goLive: () => (context.loaders = liveLoaders),
+      liveLoaders,
     };
-    return context;
   }
 
   const health = createHealth({

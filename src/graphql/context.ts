@@ -27,8 +27,8 @@ export interface Context {
   prisma: PrismaClient;
   /** The line of a new subscription. */
   openLine: (viewer: Viewer) => Line;
-  /** From here on the operation is a subscription: its events share their reads with everybody else's. */
-  goLive: () => void;
+  /** In place of `loaders`, once the operation is a subscription: its events share their reads with everybody else's. */
+  liveLoaders: Loaders;
 }
 
 /** @throws UnauthenticatedError when nobody is signed in. */
@@ -46,7 +46,8 @@ export async function followLive<Item>(
   const line = context.openLine(viewer);
   try {
     const cursor = await open(viewer);
-    context.goLive();
+    // On the context that the events are executed with: the pipeline copies the one that it is given.
+    context.loaders = context.liveLoaders;
     return cursor.holdOn(line);
   } catch (error) {
     line.release();

@@ -117,7 +117,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
         openLine: () => {
           throw new Error('nothing is followed here');
         },
-        goLive() {},
+        liveLoaders: createLoaders(services),
       };
       statements = [];
       const result = await execute({ schema, document: document as never, variableValues: variables, contextValue });

@@ -24,6 +24,17 @@ const Send = graphql(/* GraphQL */ `
   }
 `);
 
+const FollowWithAuthors = graphql(/* GraphQL */ `
+  subscription FollowWithAuthors($chatId: ID!, $afterSeq: Int) {
+    messageAdded(chatId: $chatId, afterSeq: $afterSeq) {
+      seq
+      author {
+        firstName
+      }
+    }
+  }
+`);
+
 const SENDERS = 4;
 /** Every request is answered within 5 s, and the machine is busy. */
 const ANSWERED_MS = 5_000 + 1_500;
@@ -175,5 +186,19 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
       // The first attempt was committed and not acknowledged; the retry found it.
       expect(attempts).toBeGreaterThan(1);
     }
+  });
+
+  it('is away just when an event asks for more: the event waits, and is whole', { timeout: 600_000 }, async () => {
+    const stream = await people[1]!.client(1).subscribe(FollowWithAuthors, { chatId, afterSeq: 0 });
+    await stream.next();
+    for (let nth = 2; nth <= 4; nth += 1) {
+      // The message has been read when its author is asked for; senders and the other followers ask for none.
+      const wasCut = proxy.cutBefore('up', (chunk) => /SELECT [^;]*"first_name"/.test(chunk.toString('latin1')));
+      const { seq } = await write();
+      await wasCut;
+      const { messageAdded } = await stream.next();
+      expect(messageAdded).toMatchObject({ seq, author: { firstName: expect.stringContaining('Sender') } });
+    }
+    await stream.close();
   });
 });
