@@ -16,6 +16,8 @@ export const CLOSE = {
   /** Get a fresh token, then come back. */
   badToken: [4403, 'Bad token'],
   tokenExpired: [4403, 'Token expired'],
+  /** The operation that has this id goes on. */
+  duplicateId: [4409, 'Id in use'],
 } as const satisfies Record<string, readonly [code: number, reason: string]>;
 
 export type Close = (typeof CLOSE)[keyof typeof CLOSE];

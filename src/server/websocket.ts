@@ -15,6 +15,8 @@ import type { Connections, LiveConnection } from '../realtime/connections.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
 import { isAllowedOrigin, isTooDeep } from './edge.ts';
+import { createSocketOperations } from './socket-operations.ts';
+import type { SocketOperations } from './socket-operations.ts';
 import { closeSocket, createSocketWatch, MAX_MESSAGES_PER_SECOND } from './socket-watch.ts';
 import type { WatchedSocket } from './socket-watch.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
@@ -36,6 +38,8 @@ export interface WebSocketEndpoint {
 
 const MAX_FRAME_BYTES = 64 * 1024;
 const MAX_OPERATIONS = 50;
+/** With those that the client has left and whose work goes on: room for the next while the last one ends, not for more. */
+const MAX_RUNNING = 2 * MAX_OPERATIONS;
 const MAX_ID_LENGTH = 128;
 /** Options that the types of ws do not know yet. */
 const RECEIVER_LIMITS = {
@@ -51,6 +55,7 @@ interface Extra {
   socket: WebSocket;
   request: IncomingMessage;
   connection?: LiveConnection;
+  operations: SocketOperations;
   requests: number;
 }
 
@@ -110,14 +115,15 @@ function makeProtocol({ graphql, authenticate, connections, createContext }: Web
       }
     },
 
-    async onSubscribe({ extra, subscriptions }, id, payload) {
+    async onSubscribe({ extra }, id, payload) {
       const { connection } = extra;
       extra.requests += 1;
       const requestId = `${extra.requests}-${id.slice(0, 8)}`;
       const options = graphql.presentOptions(requestId);
       if (!connection) return presentErrors([new UnauthenticatedError()], options);
       if (connection.signal.aborted) return presentErrors([connection.signal.reason], options);
-      if (Object.keys(subscriptions).length > MAX_OPERATIONS) return presentErrors([tooManyOperations()], options);
+      const { wanted, running } = extra.operations;
+      if (wanted > MAX_OPERATIONS || running > MAX_RUNNING) return presentErrors([tooManyOperations()], options);
       try {
         const createOnce = () => Promise.resolve(createContext(connection, extra.request, requestId));
         const { schema, execute, subscribe, contextFactory, parse, validate } = graphql.getEnveloped({
@@ -170,8 +176,9 @@ function serve(
   protocol: Protocol,
   logger: Logger,
 ): void {
-  const extra: Extra = { socket, request, requests: 0 };
   let onMessage: ((data: string) => Promise<void>) | undefined;
+  const operations = createSocketOperations(handle, () => closeSocket(socket, CLOSE.duplicateId));
+  const extra: Extra = { socket, request, operations, requests: 0 };
 
   const closed = protocol.opened(
     {
@@ -191,12 +198,23 @@ function serve(
     if (isBinary) return closeSocket(socket, CLOSE.binary);
     if (!watched.takeMessage()) return closeSocket(socket, CLOSE.flood);
     const text = (data as Buffer).toString();
-    if (!isClientMessage(text)) return closeSocket(socket, CLOSE.malformed);
-    onMessage?.(text).catch((error: unknown) => {
+    const message = readClientMessage(text);
+    if (!message) return closeSocket(socket, CLOSE.malformed);
+    if (message.type === 'subscribe') return operations.subscribe(message.id, text);
+    if (message.type === 'complete') return operations.complete(message.id, text);
+    void handle(text);
+  });
+
+  async function handle(text: string): Promise<void> {
+    if (socket.readyState !== socket.OPEN) return;
+    try {
+      await onMessage?.(text);
+    } catch (error) {
       logger.error({ err: error }, 'a socket message was not handled');
       closeSocket(socket, CLOSE.overloaded);
-    });
-  });
+    }
+  }
+
   socket.on('ping', () => {
     if (socket.readyState === socket.OPEN && !watched.takeMessage()) closeSocket(socket, CLOSE.flood);
   });
@@ -208,15 +226,19 @@ function serve(
   });
 }
 
+type ClientMessage = { type: 'subscribe' | 'complete'; id: string } | { type: 'connection_init' | 'ping' | 'pong' };
+
 /** What only a server may say, and ids without end, are no client's messages; graphql-ws checks the rest. */
-function isClientMessage(text: string): boolean {
+function readClientMessage(text: string): ClientMessage | null {
   try {
     const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null;
-    if (typeof message?.id === 'string' && message.id.length > MAX_ID_LENGTH) return false;
-    if (isTooDeep(message)) return false;
-    return ['connection_init', 'ping', 'pong', 'subscribe', 'complete'].includes(message?.type as string);
+    if (isTooDeep(message)) return null;
+    const { type, id } = message ?? {};
+    if (type === 'connection_init' || type === 'ping' || type === 'pong') return { type };
+    if (type !== 'subscribe' && type !== 'complete') return null;
+    return typeof id === 'string' && id !== '' && id.length <= MAX_ID_LENGTH ? { type, id } : null;
   } catch {
-    return false;
+    return null;
   }
 }
 

@@ -11,7 +11,7 @@ import { openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { UpgradeRefusedError } from '../support/sockets.ts';
 import type { RawSocket, RawSocketOptions } from '../support/sockets.ts';
-import { within } from '../support/wait.ts';
+import { eventually, within } from '../support/wait.ts';
 
 const JWT_SECRET = randomBytes(32).toString('hex');
 const MESSAGES = 'subscription ($chatId: ID!) { messageAdded(chatId: $chatId, afterSeq: 0) { body } }';
@@ -190,6 +190,39 @@ describe('the order of the protocol', () => {
     socket.send({ type: 'complete', id: 'a' });
     await expectAnswer(socket, 'b');
     await expectAnswer(socket, 'a');
+  });
+
+  it('an id is free again at once, and what was left before it began says nothing', async () => {
+    const fromNowOn = MESSAGES.replace(', afterSeq: 0', '');
+    for (let round = 1; round <= 5; round += 1) {
+      const variables = { chatId: (await openGroup(ann, [])).id };
+      const socket = await connected();
+      for (let left = 1; left <= 3; left += 1) {
+        socket.send(subscribe('a', fromNowOn, { variables }));
+        socket.send({ type: 'complete', id: 'a' });
+      }
+      socket.send(subscribe('a', MESSAGES, { variables }));
+      socket.send({ type: 'ping' });
+      expect(await socket.nextMessage()).toEqual({ type: 'pong' });
+      for (const body of ['one', 'two']) {
+        await send(ann, { id: variables.chatId }, body);
+        const payload = { data: { messageAdded: { body } } };
+        expect(await socket.nextMessage()).toEqual({ id: 'a', type: 'next', payload });
+      }
+      socket.send({ type: 'complete', id: 'a' });
+      await expectAnswer(socket);
+      await send(ann, { id: variables.chatId }, 'nobody listens');
+      await expectAnswer(socket);
+      socket.close();
+    }
+  });
+
+  it('an id that waits for the end of its last operation is taken: once more closes with 4409', async () => {
+    const { id: chatId } = await openGroup(ann, []);
+    const socket = await connected();
+    const messages = subscribe('a', MESSAGES, { variables: { chatId } });
+    for (const message of [messages, { type: 'complete', id: 'a' }, messages, messages]) socket.send(message);
+    expect((await closed(socket)).code).toBe(4409);
   });
 });
 
@@ -551,6 +584,23 @@ describe('beside a live subscription', () => {
     while (reached.size < 50) reached.add(((await socket.nextMessage()) as { id: string }).id);
     socket.send({ type: 'complete', id: '1' });
     await expectAnswer(socket, '51');
+  });
+
+  it('what was completed in haste and still runs makes no room without end', { timeout: 60_000 }, async () => {
+    const socket = await connected();
+    // To check a password takes time, whoever still wants to know.
+    const slow = `mutation { login(input: { email: "${ann.email}", password: "wrong harbour" }) { accessToken } }`;
+    for (let id = 1; id <= 100; id += 1) {
+      socket.send(subscribe(String(id), slow));
+      socket.send({ type: 'complete', id: String(id) });
+    }
+    socket.send(subscribe('one more', HELLO));
+    expect(await socket.nextMessage()).toMatchObject({
+      id: 'one more',
+      type: 'error',
+      payload: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 1 } }],
+    });
+    await eventually(() => expectAnswer(socket), { deadlineMs: 30_000, everyMs: 250 });
   });
 });
 
