@@ -10,6 +10,8 @@ import type { Person } from '../support/people.ts';
 import { startPrivateRedis } from '../support/redis.ts';
 import type { PrivateRedis } from '../support/redis.ts';
 import { atFullSize } from '../support/size.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { eventually } from '../support/wait.ts';
 
 /** Promise 3, with what a loaded machine needs to say so. */
@@ -18,6 +20,7 @@ const DELIVERED_MS = 2_000 + 1_000;
 /** Redis fails in every way while somebody writes at one node and somebody listens at the other. */
 describe.runIf(backend === 'distributed')('Redis', () => {
   let redis: PrivateRedis;
+  let proxy: TcpProxy;
   let cluster: Cluster;
   let ann: Person;
   let chatId: string;
@@ -27,7 +30,10 @@ describe.runIf(backend === 'distributed')('Redis', () => {
 
   beforeEach(async () => {
     redis = await startPrivateRedis();
-    cluster = await startCluster({ env: { REDIS_URL: redis.url } });
+    const url = new URL(redis.url);
+    proxy = await startTcpProxy({ port: Number(url.port) });
+    url.port = String(proxy.port);
+    cluster = await startCluster({ env: { REDIS_URL: url.href } });
     ann = await registerPerson(cluster, { firstName: 'Ann' });
     const bob = await registerPerson(cluster, { firstName: 'Bob' });
     chatId = (await openDirectChat(ann, bob)).id;
@@ -48,6 +54,7 @@ describe.runIf(backend === 'distributed')('Redis', () => {
     expect(slowestSendMs).toBeLessThan(2_000);
     await follower.stop();
     await cluster.stop();
+    await proxy.close();
     await redis.remove();
   });
 
@@ -75,6 +82,14 @@ describe.runIf(backend === 'distributed')('Redis', () => {
 
   const readiness = async (index: number) => (await fetch(`${cluster.node(index).origin}/readyz`)).json();
 
+  const expectBroker = (broker: 'up' | 'degraded', deadlineMs: number) =>
+    eventually(
+      async () => {
+        for (const index of [0, 1]) expect(await readiness(index)).toMatchObject({ status: 'ready', broker });
+      },
+      { deadlineMs },
+    );
+
   const KILLED_LINKS = atFullSize(100, 8);
   it(`loses its subscriber links ${KILLED_LINKS} times`, { timeout: 600_000 }, async () => {
     const admin = new Redis(redis.url);
@@ -91,6 +106,39 @@ describe.runIf(backend === 'distributed')('Redis', () => {
     await writeFor(PAUSED_MS);
     redis.resume();
     await writeFor(2_000);
+  });
+
+  /** With hints a few milliseconds each; by the sweep alone, each would wait for the next round. */
+  const expectHintsToFlow = () =>
+    eventually(
+      async () => {
+        const began = performance.now();
+        for (let nth = 0; nth < 5; nth += 1) await writeAndSee();
+        expect(performance.now() - began).toBeLessThan(2_500);
+      },
+      { deadlineMs: 20_000 },
+    );
+
+  it('is cut off without a word, which is found out, and heals', { timeout: 600_000 }, async () => {
+    // Listens at Redis itself, to what the nodes manage to say.
+    const ear = new Redis(redis.url);
+    const heard: unknown[] = [];
+    ear.on('message', (_channel, hint) => heard.push(hint));
+    await ear.subscribe(`${cluster.redisPrefix}chat:${chatId}`);
+    proxy.set({ kind: 'drop' });
+    let found = false;
+    const finding = expectBroker('degraded', 15_000).finally(() => (found = true));
+    while (!found) await writeFor(200);
+    await finding;
+    expect(heard).toEqual([]);
+
+    proxy.set({ kind: 'pass' });
+    // A connection whose first words were swallowed has to be given up before the next is made.
+    await expectBroker('up', 5_000 + 3_000);
+    await write();
+    await eventually(() => expect(heard.length).toBeGreaterThan(0));
+    await expectHintsToFlow();
+    ear.disconnect();
   });
 
   const DOWN_MS = atFullSize(60_000, 4_000);

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
@@ -150,7 +151,7 @@ describe.runIf(backend === 'distributed')('when hints are lost', () => {
     });
   });
 
-  describe('or forged', () => {
+  describe('or forged, or looked at on their way', () => {
     let forger: Redis;
     beforeAll(async () => {
       cluster = await startCluster();
@@ -160,6 +161,34 @@ describe.runIf(backend === 'distributed')('when hints are lost', () => {
     afterAll(async () => {
       forger?.disconnect();
       await cluster?.stop();
+    });
+
+    it('none is sent before what it tells of is committed', { timeout: 60_000 }, async () => {
+      const chat = await openGroup(ann, [bob]);
+      const channel = `${cluster.redisPrefix}chat:${chat.id}`;
+      const ear = forger.duplicate();
+      const heard: string[] = [];
+      ear.on('message', (_channel, hint) => heard.push(hint));
+      await ear.subscribe(channel);
+      const lock = new pg.Client(cluster.databaseUrl);
+      await lock.connect();
+      await lock.query('BEGIN');
+      await lock.query('SELECT 1 FROM chat WHERE id = $1 FOR UPDATE', [chat.id]);
+      const sending = send(ann, chat, 'held up');
+      try {
+        const waiting = `SELECT 1 FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+        await eventually(async () => expect(await cluster.sql(waiting)).toHaveLength(1));
+        // What was said before the mark is heard before it.
+        await forger.publish(channel, 'mark');
+        await eventually(() => expect(heard).toContain('mark'));
+        expect(heard).toEqual(['mark']);
+      } finally {
+        await lock.end();
+        await sending;
+      }
+      await eventually(() => expect(heard).toHaveLength(2));
+      ear.disconnect();
     });
 
     it('nothing wrong is delivered, and the next message arrives', { timeout: 60_000 }, async () => {

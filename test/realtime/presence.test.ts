@@ -187,6 +187,25 @@ describe('somebody', () => {
   });
 });
 
+describe.runIf(backend === 'embedded')('the people of the one process', () => {
+  it('were last seen when it was killed: it need not wait for a lease of its own to run out', async () => {
+    const { ann, bob } = await people();
+    const socket = await ann.client().openSocket();
+    await watch(ann, bob).online();
+    const killedAt = Date.now();
+    await cluster.node(0).kill();
+    await socket.closed;
+    await cluster.startNode();
+    // The first answer already: nobody is asked to believe in a connection that cannot be there.
+    const { user } = await bob.client().request(Presence, { id: ann.id });
+    expect(user).toEqual({ isOnline: false, lastSeenAt: expect.any(String) });
+    expect(Date.parse(user!.lastSeenAt!)).toBeLessThanOrEqual(killedAt + CLOCKS_MS);
+    const back = await ann.client().openSocket();
+    await watch(ann, bob).online();
+    await back.close();
+  });
+});
+
 describe.runIf(backend === 'distributed')('the people of a node', () => {
   const LEASE_MS = 40_000;
   const RENEWAL_MS = 10_000;

@@ -54,7 +54,12 @@ export class StartError extends Error {
  *
  * @throws StartError, which tells the exit code and what was printed.
  */
-export async function startServer(options: { env: Record<string, string>; cwd: string }): Promise<ServerProcess> {
+export async function startServer(options: {
+  env: Record<string, string>;
+  cwd: string;
+  /** Takes the lines of standard error, for a test that reads them before the server is ready. */
+  logs?: string[];
+}): Promise<ServerProcess> {
   const inherited = INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
   const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
     cwd: options.cwd,
@@ -68,7 +73,7 @@ export async function startServer(options: { env: Record<string, string>; cwd: s
   let output = '';
   let exit: Exit | undefined;
   let killed = false;
-  const logs: string[] = [];
+  const logs = options.logs ?? [];
   let partialLine = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
