@@ -35,7 +35,7 @@ the chat, everywhere.`,
     author: t.field({
       type: User,
       nullable: true,
-      description: 'Null once the author’s account is gone.',
+      description: 'Null once the author’s account is gone, which no update of its own tells.',
       resolve: (message, _args, { loaders }) =>
         message.authorId === null ? null : loaders.user.load(message.authorId),
     }),
