@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Transport } from './client.ts';
 import { GraphQLRequestError } from './document.ts';
 import { graphql } from './generated/index.ts';
 import type { Person } from './people.ts';
@@ -114,19 +115,23 @@ export class Follower {
   #end: () => Promise<void> = async () => {};
   readonly #done: Promise<void>;
 
-  constructor(person: Person, chatId: string, { node = 0 } = {}) {
-    this.#done = this.#run(person, chatId, node);
+  constructor(
+    person: Person,
+    chatId: string,
+    { node = 0, transport = 'ws' }: { node?: number; transport?: Transport } = {},
+  ) {
+    this.#done = this.#run(person, chatId, node, transport);
   }
 
   get lastSeq(): number {
     return this.seen.at(-1)?.seq ?? 0;
   }
 
-  async #run(person: Person, chatId: string, firstNode: number) {
+  async #run(person: Person, chatId: string, firstNode: number, transport: Transport) {
     for (let attempt = 0; this.#wanted; attempt += 1) {
       try {
         const client = person.client(firstNode + attempt);
-        const stream = await client.subscribe(Follow, { chatId, afterSeq: this.lastSeq });
+        const stream = await client.subscribe(Follow, { chatId, afterSeq: this.lastSeq }, { transport });
         this.#end = () => stream.close();
         if (!this.#wanted) return await stream.close();
         for (;;) this.seen.push((await stream.next(3_600_000)).messageAdded);
