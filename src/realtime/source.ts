@@ -20,8 +20,7 @@ export interface UserHead {
   revision: number;
 }
 
-export interface UserChats {
-  revision: number;
+export interface UserChats extends UserHead {
   /** Transactions before this one had ended by then, and what they did is here. */
   horizon: bigint;
   /**
@@ -64,6 +63,6 @@ export interface FeedSource<Message extends FeedMessage> {
   filterMemberships(pairs: readonly Membership[]): Promise<Membership[]>;
   /** Those of the people whose revision differs from the one known, and who still have an account. */
   findChangedUsers(known: readonly UserHead[]): Promise<UserHead[]>;
-  /** Null when the account is gone. */
-  findUserChats(userId: string): Promise<UserChats | null>;
+  /** Of those of the people who still have an account. */
+  findUserChats(userIds: readonly string[]): Promise<UserChats[]>;
 }

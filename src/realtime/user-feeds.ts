@@ -36,6 +36,9 @@ export interface UserFollowRequest<Chat> {
   load: (chatIds: string[]) => Promise<Chat[]>;
 }
 
+/** People whose chats one statement reads: each may have hundreds. */
+const READ_TOGETHER = 100;
+
 export type UserFeeds = ReturnType<typeof createUserFeeds>;
 
 /**
@@ -79,9 +82,12 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
   }
 
   async function refresh(behind: readonly UserFeed[]) {
-    for (const feed of behind) {
-      const state = await source.findUserChats(feed.userId);
-      if (state && feeds.get(feed.userId) === feed) apply(feed, state);
+    for (let first = 0; first < behind.length; first += READ_TOGETHER) {
+      const together = new Map(behind.slice(first, first + READ_TOGETHER).map((feed) => [feed.userId, feed]));
+      for (const state of await source.findUserChats([...together.keys()])) {
+        const feed = together.get(state.userId)!;
+        if (feeds.get(feed.userId) === feed) apply(feed, state);
+      }
     }
   }
 
@@ -116,9 +122,10 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
   return {
     /** Null when the person has no account. */
     async follow<Chat>({ userId, after, load }: UserFollowRequest<Chat>): Promise<LiveCursor<Chat> | null> {
-      let state = await source.findUserChats(userId);
+      let [state] = await source.findUserChats([userId]);
       // What the feed announced while this was read, it announced to others alone.
-      while (state && (feeds.get(userId)?.revision ?? 0) > state.revision) state = await source.findUserChats(userId);
+      while (state && (feeds.get(userId)?.revision ?? 0) > state.revision)
+        [state] = await source.findUserChats([userId]);
       if (!state) return null;
       const feed = open(userId, state);
       const pending = new Set(after === null ? [] : changedSince(state, after));

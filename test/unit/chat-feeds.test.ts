@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { NotFoundError } from '../../src/errors.ts';
 import type { Broker } from '../../src/realtime/broker.ts';
 import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
@@ -44,12 +44,16 @@ function createTruth() {
         pairs.filter(({ userId }) => members.has(userId)),
       ),
     findChangedUsers: () => answer('findChangedUsers', []),
-    findUserChats: (userId) =>
-      answer<UserChats>('findUserChats', {
-        revision: userRevisions[userId]!,
-        horizon: 1n,
-        chats: members.has(userId) ? [{ ...head, userRevision: userRevisions[userId]!, changedIn: 0n }] : [],
-      }),
+    findUserChats: (userIds) =>
+      answer<UserChats[]>(
+        'findUserChats',
+        userIds.map((userId) => ({
+          userId,
+          revision: userRevisions[userId]!,
+          horizon: 1n,
+          chats: members.has(userId) ? [{ ...head, userRevision: userRevisions[userId]!, changedIn: 0n }] : [],
+        })),
+      ),
   };
 
   return {
@@ -240,6 +244,24 @@ describe('the feed of a person', () => {
     answer();
     const phone = (await joining)!;
     expect(await within(phone.next(), 1_000, 'the chat')).toEqual({ value: CHAT, done: false });
+  });
+
+  it('reads what changed for several people in one go', async () => {
+    const { truth, userFeeds } = setUp();
+    const load = async (chatIds: string[]) => chatIds;
+    for (const userId of ['ann', 'bob']) truth.setMember(userId, false);
+    const phones = await Promise.all(
+      ['ann', 'bob'].map(async (userId) => (await userFeeds.follow({ userId, after: null, load }))!),
+    );
+    const reads = vi.spyOn(truth.source, 'findUserChats');
+    for (const userId of ['ann', 'bob']) {
+      truth.setMember(userId, true);
+      userFeeds.changed(userId);
+    }
+    const both = Promise.all(phones.map((phone) => phone.next()));
+    const chat = { value: CHAT, done: false };
+    expect(await within(both, 1_000, 'the chats')).toEqual([chat, chat]);
+    expect(reads.mock.calls).toEqual([[['ann', 'bob']]]);
   });
 
   it('does not forget a chat because of a listener whose look at it is older', async () => {

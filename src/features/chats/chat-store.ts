@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { Chat, ChatMember, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
+import { groupBy } from '../../group-by.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
 import type { Db } from '../../persistence/transaction.ts';
@@ -283,16 +284,20 @@ export function createChatStore(prisma: PrismaClient) {
         JOIN app_user u ON u.id = k.id WHERE u.revision <> k.revision`;
     },
 
-    /** Everything that the person is a member of, with the person's own revision; null when the account is gone. */
-    async findUserChats(userId: string): Promise<UserChats | null> {
-      const rows = await prisma.$queryRaw<Array<{ own: number; horizon: bigint } & UserChats['chats'][number]>>`
-        SELECT u.revision AS own, ${HORIZON} AS horizon, m.user_revision AS "userRevision",
+    /** Everything that each of the people is a member of, with their own revision; of those who have an account. */
+    async findUserChats(userIds: readonly string[]): Promise<UserChats[]> {
+      type ChatOfUser = UserChats['chats'][number];
+      const rows = await prisma.$queryRaw<Array<Pick<UserChats, 'userId' | 'horizon'> & { own: number } & ChatOfUser>>`
+        SELECT u.id AS "userId", u.revision AS own, ${HORIZON} AS horizon, m.user_revision AS "userRevision",
           greatest(m.changed_in, c.changed_in) AS "changedIn", ${HEAD}
         FROM app_user u LEFT JOIN chat_member m ON m.user_id = u.id LEFT JOIN chat c ON c.id = m.chat_id
-        WHERE u.id = ${userId}::uuid`;
-      if (!rows[0]) return null;
-      const { own, horizon } = rows[0];
-      return { revision: own, horizon, chats: rows.filter((row) => row.chatId !== null) };
+        WHERE u.id = ANY(${[...userIds]}::uuid[])`;
+      return [...groupBy(rows, (row) => row.userId)].map(([userId, chats]) => ({
+        userId,
+        revision: chats[0]!.own,
+        horizon: chats[0]!.horizon,
+        chats: chats.filter((row) => row.chatId !== null),
+      }));
     },
   };
 }
