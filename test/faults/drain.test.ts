@@ -6,7 +6,7 @@ import type { Known } from '../support/chat-history.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import { graphql } from '../support/generated/index.ts';
 import { openDirectChat, registerPerson, send } from '../support/people.ts';
-import { atFullSize } from '../support/size.ts';
+import { atFullSize, report } from '../support/size.ts';
 import { eventually, within } from '../support/wait.ts';
 
 const SOCKETS = atFullSize(500, 60);
@@ -81,6 +81,7 @@ describe.runIf(backend === 'distributed')('SIGTERM under load', () => {
       expect(closed.filter(({ code }) => code !== 1012)).toEqual([]);
       const times = closed.map(({ at }) => at);
       expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(500);
+      report('a drain', { sockets: closed.length, closedOverMs: Math.round(Math.max(...times) - Math.min(...times)) });
       for (const stream of streams)
         expect(await within(stream.end, 10_000, 'the end of a stream')).toMatchObject({
           kind: 'error',

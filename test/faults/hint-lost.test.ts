@@ -3,7 +3,7 @@ import { findFaults, Follower, readHistory, sendUntilKnown } from '../support/ch
 import type { Known } from '../support/chat-history.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import { openDirectChat, registerPerson } from '../support/people.ts';
-import { atFullSize } from '../support/size.ts';
+import { atFullSize, report, summarize } from '../support/size.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -26,6 +26,8 @@ describe.runIf(backend === 'distributed')('a node that dies between commit and h
     const chat = await openDirectChat(ann, bob);
     const follower = new Follower(bob, chat.id, { node: 0 });
     const acknowledged: Known[] = [];
+    /** From the death of the only one who knew to the delivery, as coarse as `eventually` looks. */
+    const foundMs: number[] = [];
     for (let nth = 1; nth <= DEATHS; nth += 1) {
       const { message } = await sendUntilKnown(
         ann,
@@ -34,12 +36,15 @@ describe.runIf(backend === 'distributed')('a node that dies between commit and h
       );
       acknowledged.push(message);
       await mute.kill();
+      const died = performance.now();
       await eventually(() => expect(follower.lastSeq).toBe(nth), { deadlineMs: DELIVERED_MS });
+      foundMs.push(performance.now() - died);
       mute = await cluster.startNode({ REDIS_URL: redis.href });
     }
     const history = await readHistory(bob, chat.id);
     expect(findFaults({ acknowledged, followed: [follower.seen], history })).toEqual([]);
     expect(follower.reconnects).toBe(0);
+    report('deaths between commit and hint', { deaths: DEATHS, foundMs: summarize(foundMs) });
     await follower.stop();
     await cluster.stop();
     await proxy.close();

@@ -4,7 +4,7 @@ import { findFaults, Follower, readHistory, sendUntilKnown } from '../support/ch
 import type { Known } from '../support/chat-history.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import { openGroup, registerPerson } from '../support/people.ts';
-import { atFullSize } from '../support/size.ts';
+import { atFullSize, report } from '../support/size.ts';
 import { eventually } from '../support/wait.ts';
 
 const KILLS = atFullSize(50, 4);
@@ -69,7 +69,9 @@ describe.each(backend === 'embedded' ? [1] : atFullSize([1, 2], [2]))('%i node(s
     }
     expect(sent).toBe(SENDS);
     // The faults were real: somebody had to send again, and somebody had to come back.
-    expect(retries + followers.reduce((sum, { follower }) => sum + follower.reconnects, 0)).toBeGreaterThan(0);
+    const reconnects = followers.reduce((sum, { follower }) => sum + follower.reconnects, 0);
+    expect(retries + reconnects).toBeGreaterThan(0);
+    report(expect.getState().currentTestName!, { sent, retries, reconnects });
     await Promise.all(followers.map(({ follower }) => follower.stop()));
     await cluster.stop();
   });

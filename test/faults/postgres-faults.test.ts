@@ -11,7 +11,7 @@ import { openGroup, registerPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { startPrivatePostgres } from '../support/postgres.ts';
 import type { PrivatePostgres } from '../support/postgres.ts';
-import { atFullSize } from '../support/size.ts';
+import { atFullSize, report, summarize } from '../support/size.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { eventually } from '../support/wait.ts';
@@ -48,6 +48,8 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
   let chatId: string;
   let followers: Follower[];
   let acknowledged: Known[];
+  /** How long it took to say that there is no database. */
+  let refusalMs: number[];
   let nth = 0;
 
   beforeEach(async () => {
@@ -60,7 +62,7 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
       Array.from({ length: SENDERS }, (_, index) => registerPerson(cluster, { firstName: `Sender ${index}` })),
     );
     chatId = (await openGroup(people[0]!, people.slice(1))).id;
-    acknowledged = [];
+    [acknowledged, refusalMs] = [[], []];
     followers = [new Follower(people[0]!, chatId, { node: 0 }), new Follower(people[1]!, chatId, { node: 1 })];
     await writeAndSee();
   });
@@ -70,6 +72,8 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
     for (const follower of followers)
       await eventually(() => expect(follower.lastSeq).toBe(history.length), { deadlineMs: 10_000 });
     expect(findFaults({ acknowledged, followed: followers.map(({ seen }) => seen), history })).toEqual([]);
+    const { currentTestName } = expect.getState();
+    report(currentTestName!, { messages: history.length, refusals: refusalMs.length, ...summarize(refusalMs) });
     // Whatever happened behind them, the sockets stayed.
     expect(followers.map(({ reconnects }) => reconnects)).toEqual([0, 0]);
     await Promise.all(followers.map((follower) => follower.stop()));
@@ -117,9 +121,11 @@ describe.runIf(backend === 'distributed')('PostgreSQL', () => {
         (reason: unknown) => reason,
       );
     if (!(error instanceof GraphQLRequestError)) throw new Error('it was not refused', { cause: error });
+    const ms = performance.now() - began;
+    refusalMs.push(ms);
     return {
       code: String(error.code),
-      ms: performance.now() - began,
+      ms,
       retryable: error.errors[0]?.extensions?.['retryable'],
     };
   }

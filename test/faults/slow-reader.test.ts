@@ -1,18 +1,24 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { Follower } from '../support/chat-history.ts';
+import { Follower, sendUntilKnown } from '../support/chat-history.ts';
+import type { Known } from '../support/chat-history.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { openDirectChat, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
-import { atFullSize } from '../support/size.ts';
+import { atFullSize, quantile, report, summarize } from '../support/size.ts';
 import { eventually, within } from '../support/wait.ts';
 
 const READERS = atFullSize(99, 10);
 const MESSAGES = atFullSize(20_000, 700);
 /** Few messages must be large to fill what the kernels on the way keep; at full size their number does. */
-const BODY = (process.env.FAULTS === 'full' ? 'x' : '\u{1f30a}').repeat(atFullSize(1_000, 8_000));
+const BODY = (process.env.FAULTS === 'full' ? 'x' : '\u{1f30a}').repeat(atFullSize(1_000, 7_900));
+const WRITERS = 8;
+/** At full size 100 messages a second, so that what is measured is the delivery, and not how fast one process reads. */
+const WRITE_EVERY_MS = atFullSize(80, 0);
+const MAX_P99_MS = atFullSize(250, Infinity);
 /** Only at full size: of little traffic it is the garbage that shows, and no queue could be told from it. */
 const MAX_GROWTH_MB = atFullSize(50, Infinity);
 const CLOSED_WITHIN_MS = 30_000;
@@ -55,22 +61,36 @@ describe.runIf(backend === 'distributed')('a reader that stops reading', () => {
       const ann = await registerPerson(cluster);
       const bob = await registerPerson(cluster);
       const chat = await openDirectChat(ann, bob);
-      const followers = Array.from({ length: READERS }, () => new Follower(bob, chat.id));
+      const sentAt = new Map<string, number>();
+      const latencies: number[] = [];
+      const onMessage = ({ body }: Known) => latencies.push(performance.now() - (sentAt.get(body) ?? NaN));
+      const followers = Array.from({ length: READERS }, () => new Follower(bob, chat.id, { onMessage }));
       await send(ann, chat, 'first');
       const slow = await stalledReader(bob, cluster.node(0).wsUrl, chat.id);
       await eventually(() => followers.forEach((follower) => expect(follower.lastSeq).toBe(1)));
+      latencies.length = 0;
       const before = await residentMegabytes(cluster.node(0).pid);
 
-      let left = MESSAGES - 1;
+      let written = 1;
       const write = async () => {
-        while (left-- > 0) await send(ann, chat, BODY);
+        while (written < MESSAGES) {
+          const clientId = `message ${(written += 1)}`;
+          const body = `${clientId} ${BODY}`;
+          const pace = delay(WRITE_EVERY_MS);
+          sentAt.set(body, performance.now());
+          await sendUntilKnown(ann, { chatId: chat.id, body, clientId });
+          await pace;
+        }
       };
-      await Promise.all(Array.from({ length: 8 }, write));
+      await Promise.all(Array.from({ length: WRITERS }, write));
       await eventually(() => followers.forEach((follower) => expect(follower.lastSeq).toBe(MESSAGES)), {
         deadlineMs: 60_000,
       });
       expect(followers.map(({ reconnects }) => reconnects)).toEqual(followers.map(() => 0));
-      expect((await residentMegabytes(cluster.node(0).pid)) - before).toBeLessThan(MAX_GROWTH_MB);
+      const grownMegabytes = Math.round((await residentMegabytes(cluster.node(0).pid)) - before);
+      report('a stalled reader among 99', { grownMegabytes, deliveryMs: summarize(latencies) });
+      expect(grownMegabytes).toBeLessThan(MAX_GROWTH_MB);
+      expect(quantile(latencies, 0.99)).toBeLessThan(MAX_P99_MS);
 
       // Told that it is stuck, it reads what was on its way and, behind that, why it was closed.
       await eventually(() => expect(cluster.node(0).logs.join()).toContain('socket.stalled'), {

@@ -15,7 +15,7 @@ import { startPrivatePostgres } from '../support/postgres.ts';
 import type { PrivatePostgres } from '../support/postgres.ts';
 import { startPrivateRedis } from '../support/redis.ts';
 import type { PrivateRedis } from '../support/redis.ts';
-import { SOAK_MINUTES } from '../support/size.ts';
+import { report, SOAK_MINUTES } from '../support/size.ts';
 import type { RawSocket } from '../support/sockets.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
@@ -249,8 +249,7 @@ describe('a soak', () => {
       everyMs: 500,
     });
     const heaps = await measureHeaps();
-    // Whoever has waited for so long wants to see more than a tick.
-    if (SOAK_MINUTES !== undefined) console.log({ ...soak, before, heapsBefore, heaps });
+    report('a soak', { minutes: SOAK_MINUTES, ...soak, held: before, megabytesBefore: heapsBefore, megabytes: heaps });
     heaps.forEach((heap, index) =>
       expect(heap, `megabytes at node ${index}`).toBeLessThan(heapsBefore[index]! * HEAP_FACTOR + HEAP_CHANCE_MB),
     );

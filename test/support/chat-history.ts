@@ -112,14 +112,20 @@ export class Follower {
   /** How often it had to come back. */
   reconnects = 0;
   #wanted = true;
+  readonly #onMessage: (message: Known) => void;
   #end: () => Promise<void> = async () => {};
   readonly #done: Promise<void>;
 
   constructor(
     person: Person,
     chatId: string,
-    { node = 0, transport = 'ws' }: { node?: number; transport?: Transport } = {},
+    {
+      node = 0,
+      transport = 'ws',
+      onMessage = () => {},
+    }: { node?: number; transport?: Transport; onMessage?: (message: Known) => void } = {},
   ) {
+    this.#onMessage = onMessage;
     this.#done = this.#run(person, chatId, node, transport);
   }
 
@@ -134,7 +140,11 @@ export class Follower {
         const stream = await client.subscribe(Follow, { chatId, afterSeq: this.lastSeq }, { transport });
         this.#end = () => stream.close();
         if (!this.#wanted) return await stream.close();
-        for (;;) this.seen.push((await stream.next(3_600_000)).messageAdded);
+        for (;;) {
+          const { messageAdded } = await stream.next(3_600_000);
+          this.seen.push(messageAdded);
+          this.#onMessage(messageAdded);
+        }
       } catch {
         if (!this.#wanted) return;
         this.reconnects += 1;
