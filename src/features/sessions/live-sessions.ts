@@ -26,6 +26,8 @@ export interface LiveSessions {
 /** Which sessions live, asked of the database once a second for each that is in use, all askers of a tick together. */
 export function createLiveSessions(store: SessionStore, accessTokens: AccessTokens): LiveSessions {
   const believed = new Map<string, { state: SessionState; until: number }>();
+  /** Under way, by session and generation: of all who come with a new token at once, one writes. */
+  const confirming = new Map<string, Promise<void>>();
   const listeners: Array<(sessionIds: readonly string[]) => void> = [];
 
   const loader = new DataLoader<string, SessionState | null>(
@@ -56,6 +58,19 @@ export function createLiveSessions(store: SessionStore, accessTokens: AccessToke
     }
   }
 
+  /** The access token has been seen: its generation of tokens arrived, and those before it are over. */
+  async function confirm(session: SessionState, generation: number): Promise<void> {
+    if (session.confirmedGeneration >= generation) return;
+    const key = `${session.id} ${generation}`;
+    let confirmation = confirming.get(key);
+    if (!confirmation) {
+      confirmation = store.confirm(session.id, generation).finally(() => confirming.delete(key));
+      confirming.set(key, confirmation);
+    }
+    await confirmation;
+    session.confirmedGeneration = Math.max(session.confirmedGeneration, generation);
+  }
+
   return {
     find,
 
@@ -63,10 +78,7 @@ export function createLiveSessions(store: SessionStore, accessTokens: AccessToke
       const claims = await accessTokens.verify(token);
       const session = await find(claims.sessionId);
       if (!session || session.userId !== claims.userId) throw new UnauthenticatedError('SESSION_REVOKED');
-      if (session.confirmedGeneration < claims.generation) {
-        await store.confirm(session.id, claims.generation);
-        session.confirmedGeneration = claims.generation;
-      }
+      await confirm(session, claims.generation);
       return { userId: claims.userId, sessionId: claims.sessionId, expiresAt: claims.expiresAt };
     },
 
