@@ -6,10 +6,10 @@ import type { SessionStore } from '../../src/features/sessions/session-store.ts'
 describe('the sessions that live', () => {
   it('asks and writes once for all who come with a new token at the same moment', async () => {
     const store = {
-      findLiveStates: vi.fn(async (ids: readonly string[]) =>
+      findLiveStates: vi.fn<SessionStore['findLiveStates']>(async (ids) =>
         ids.map((id) => ({ id, userId: 'ann', confirmedGeneration: 1 })),
       ),
-      confirm: vi.fn(async () => {}),
+      confirm: vi.fn<SessionStore['confirm']>(async () => {}),
     };
     const claims = { userId: 'ann', sessionId: 'phone', generation: 2, expiresAt: Infinity };
     const accessTokens = { verify: async () => claims };
@@ -22,7 +22,9 @@ describe('the sessions that live', () => {
   });
 
   it('writes again when it could not', async () => {
-    const confirm = vi.fn(async () => {}).mockRejectedValueOnce(new Error('the database is away'));
+    const confirm = vi
+      .fn<SessionStore['confirm']>(async () => {})
+      .mockRejectedValueOnce(new Error('the database is away'));
     const store = { findLiveStates: async () => [{ id: 'phone', userId: 'ann', confirmedGeneration: 1 }], confirm };
     const claims = { userId: 'ann', sessionId: 'phone', generation: 2, expiresAt: Infinity };
     const accessTokens = { verify: async () => claims };
