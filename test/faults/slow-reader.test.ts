@@ -15,8 +15,8 @@ const READERS = atFullSize(99, 10);
 const MESSAGES = atFullSize(20_000, 400);
 const BODY = 'x'.repeat(1_000);
 const WRITERS = 8;
-/** At full size 100 messages a second, so that what is measured is the delivery, and not how fast one process reads. */
-const WRITE_EVERY_MS = atFullSize(80, 0);
+/** At full size 50 messages a second, so that what is measured is the delivery, and not how fast one process reads. */
+const WRITE_EVERY_MS = atFullSize(160, 0);
 /** More than the kernels on the way to a reader keep. */
 const ARCHIVE = { messages: 700, body: '\u{1f30a}'.repeat(8_000) };
 /** Only at full size: of little traffic it is the garbage that shows, and no queue could be told from it. */
