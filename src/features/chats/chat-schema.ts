@@ -38,7 +38,8 @@ const ChatMember = builder.prismaObject('ChatMember', {
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When they came.' }),
     lastReadSeq: t.exposeInt('lastReadSeq', {
       description: `The highest seq that this member has read; 0: none. Who joins later starts at the newest message:
-what was said before is history, not unread.`,
+what was said before is history, not unread. Only the member’s own devices are told when it moves; everybody is told of
+each message that turns read.`,
     }),
   }),
 });
