@@ -35,6 +35,8 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
   });
   // Without a listener, the loss of an idle connection would end the process.
   pool.on('error', lossReporter(target, logger));
+  // Nor may one do so that is just changing hands: then neither the pool nor Prisma listens. Who has it next finds out.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const factory = new PrismaPg(pool, { schema: target.schema });
   try {
     const adapter = await factory.connect();

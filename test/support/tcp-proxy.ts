@@ -24,12 +24,15 @@ export interface TcpProxy {
    * before the chunk goes out.
    */
   cutBefore(direction: 'up' | 'down', matches: (chunk: Buffer) => boolean): Promise<void>;
+  /** The same, right behind the chunk and these last words, which arrive together with it. */
+  cutAfter(direction: 'up' | 'down', matches: (chunk: Buffer) => boolean, lastWords: Buffer): Promise<void>;
   close(): Promise<void>;
 }
 
 interface Cut {
   direction: 'up' | 'down';
   matches: (chunk: Buffer) => boolean;
+  lastWords?: Buffer;
   done: () => void;
 }
 
@@ -61,9 +64,12 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
     from.on('data', (chunk: Buffer) => {
       if (weather.kind === 'drop') return;
       if (cut?.direction === direction && cut.matches(chunk)) {
-        const { done } = cut;
+        const { done, lastWords } = cut;
         cut = undefined;
-        breakPair(pair);
+        if (lastWords) {
+          to.end(Buffer.concat([chunk, lastWords]));
+          from.destroy();
+        } else breakPair(pair);
         return done();
       }
       const pause = pauseFor(chunk, direction);
@@ -77,7 +83,7 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
     from.on('end', () => weather.kind !== 'drop' && to.end());
     from.on('close', () => {
       pairs.delete(pair);
-      if (weather.kind !== 'drop') to.destroy();
+      if (weather.kind !== 'drop' && !to.writableEnded) to.destroy();
     });
     // A broken connection closes; the close is dealt with above.
     from.on('error', () => {});
@@ -101,6 +107,9 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
     reset: breakAll,
     cutBefore(direction, matches) {
       return new Promise((done) => (cut = { direction, matches, done }));
+    },
+    cutAfter(direction, matches, lastWords) {
+      return new Promise((done) => (cut = { direction, matches, lastWords, done }));
     },
     async close() {
       breakAll();
