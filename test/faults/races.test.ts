@@ -51,7 +51,7 @@ describe('at the same moment', () => {
   const SUBSCRIBES = atFullSize(1_000, 40);
   it(
     `a subscriber joins a running writer: exactly afterSeq + 1 to the end, ${SUBSCRIBES} times`,
-    { timeout: 900_000 },
+    { timeout: 2_400_000 },
     async () => {
       const ann = await registerPerson(cluster);
       const bob = await registerPerson(cluster);
@@ -80,7 +80,7 @@ describe('at the same moment', () => {
   const REMOVALS = atFullSize(1_000, 20);
   it(
     `a member is removed while others write: nothing later reaches them, ${REMOVALS} times`,
-    { timeout: 900_000 },
+    { timeout: 2_400_000 },
     async () => {
       const ann = await registerPerson(cluster);
       const bob = await registerPerson(cluster);
@@ -110,7 +110,7 @@ describe('at the same moment', () => {
   );
 
   const KEYS = atFullSize(500, 15);
-  it(`the same client id is sent 20 times, for ${KEYS} ids: one message each`, { timeout: 900_000 }, async () => {
+  it(`the same client id is sent 20 times, for ${KEYS} ids: one message each`, { timeout: 2_400_000 }, async () => {
     const ann = await registerPerson(cluster);
     const bob = await registerPerson(cluster);
     const chat = await openDirectChat(ann, bob);
