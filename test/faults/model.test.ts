@@ -120,7 +120,7 @@ const ReadAfresh = graphql(/* GraphQL */ `
   }
 `);
 
-const RUNS = atFullSize(200, 4);
+const RUNS = atFullSize(200, 3);
 const COMMANDS = 60;
 /** The same stories each time, so that a change is judged by itself; other ones at full size. */
 const SEED = atFullSize({}, { seed: 20_261_122 });
