@@ -1,21 +1,23 @@
 import type { CodegenConfig } from '@graphql-codegen/cli';
 
-/** The typed client that the API tests use: made from the committed schema, as an app's would be. */
+const typed = {
+  preset: 'client' as const,
+  presetConfig: { fragmentMasking: false },
+  config: {
+    scalars: { DateTime: 'string', JSON: 'unknown' },
+    strictScalars: true,
+    enumsAsTypes: true,
+    useTypeImports: true,
+    importExtension: '.ts',
+  },
+};
+
+/** Typed documents, made from the committed schema: of the API tests, and of the client package. */
 const config: CodegenConfig = {
   schema: 'schema.graphql',
-  documents: ['test/**/*.ts', '!test/support/generated/**'],
   generates: {
-    'test/support/generated/': {
-      preset: 'client',
-      presetConfig: { fragmentMasking: false },
-      config: {
-        scalars: { DateTime: 'string', JSON: 'unknown' },
-        strictScalars: true,
-        enumsAsTypes: true,
-        useTypeImports: true,
-        importExtension: '.ts',
-      },
-    },
+    'test/support/generated/': { ...typed, documents: ['test/**/*.ts', '!test/support/generated/**'] },
+    'client/src/generated/': { ...typed, documents: 'client/src/documents/*.graphql' },
   },
 };
 
