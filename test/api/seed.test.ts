@@ -126,7 +126,8 @@ describe('npm run seed', () => {
   );
 
   it('refuses in production', async () => {
-    const failure = await seed({ NODE_ENV: 'production', JWT_SECRET: 'x'.repeat(32) }).catch((error: unknown) => error);
+    const env = { NODE_ENV: 'production', JWT_SECRET: 'a secret for tests, of 32 bytes or more' };
+    const failure = await seed(env).catch((error: unknown) => error);
     expect(failure).toMatchObject({ code: 1, stdout: '' });
     expect((failure as { stderr: string }).stderr.trim().split('\n')).toEqual([
       'parley: npm run seed is for development, and NODE_ENV is production',
