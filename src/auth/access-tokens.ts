@@ -1,21 +1,22 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { SignJWT, jwtVerify, errors } from 'jose';
+import type { JWTHeaderParameters } from 'jose';
 import { z } from 'zod';
 import { UnauthenticatedError } from '../errors.ts';
+import type { SigningKey } from './signing-keys.ts';
 
 const ISSUER = 'parley';
 const AUDIENCE = 'parley';
 /** RFC 9068, section 2.1. */
 const TYPE = 'at+jwt';
-const ALGORITHM = 'HS256';
 
 export interface AccessClaims {
-  userId: string;
-  sessionId: string;
+  readonly userId: string;
+  readonly sessionId: string;
   /** The session's generation that this token was issued with. */
-  generation: number;
+  readonly generation: number;
   /** Milliseconds since 1970. */
-  expiresAt: number;
+  readonly expiresAt: number;
 }
 
 export interface AccessTokens {
@@ -30,43 +31,68 @@ const payloadShape = z.object({ sub: z.uuid(), sid: z.uuid(), gen: z.int().min(0
 /** Far above any token of ours; keeps a hostile one from costing anything. */
 const MAX_TOKEN_LENGTH = 2048;
 
-/** HS256 JSON Web Tokens (RFC 7519), verified as RFC 8725 asks: one algorithm, one key, explicit type. */
-export function createAccessTokens(options: { secret: Uint8Array; ttlMs: number }): AccessTokens {
-  const kid = createHash('sha256').update(options.secret).digest('base64url').slice(0, 8);
+/** A client sends the same token with each request: of so many, the signature is not checked again. */
+const REMEMBERED_TOKENS = 5_000;
+
+export interface AccessTokensOptions {
+  key: SigningKey;
+  /** Keys that signed until this process was started. For the lifetime of one token their tokens still count. */
+  formerKeys?: readonly SigningKey[];
+  ttlMs: number;
+}
+
+/** JSON Web Tokens (RFC 7519), verified as RFC 8725 asks: one algorithm for each key, explicit type. */
+export function createAccessTokens({ key, formerKeys = [], ttlMs }: AccessTokensOptions): AccessTokens {
+  const formerUntil = Date.now() + ttlMs;
+  const known = new Map([...formerKeys, key].map((one) => [one.kid, one]));
+  /** Verified ones, what they say, and until when they count; the oldest first. */
+  const remembered = new Map<string, { claims: AccessClaims; until: number }>();
+
+  function remember(token: string, claims: AccessClaims, signedBy: SigningKey) {
+    const until = signedBy === key ? claims.expiresAt : Math.min(claims.expiresAt, formerUntil);
+    remembered.set(token, { claims, until });
+    if (remembered.size > REMEMBERED_TOKENS) remembered.delete(remembered.keys().next().value!);
+  }
+
+  function findKey({ kid, alg }: JWTHeaderParameters): SigningKey {
+    const found = known.get(kid ?? '');
+    const counts = found && found.algorithm === alg && (found === key || Date.now() < formerUntil);
+    if (!counts) throw new UnauthenticatedError('INVALID_TOKEN');
+    return found;
+  }
+
   return {
     async issue(claims, notAfter) {
       const now = Math.floor(Date.now() / 1000);
-      const exp = Math.min(now + Math.ceil(options.ttlMs / 1000), Math.ceil(notAfter.getTime() / 1000));
+      const exp = Math.min(now + Math.ceil(ttlMs / 1000), Math.ceil(notAfter.getTime() / 1000));
       const token = await new SignJWT({ sid: claims.sessionId, gen: claims.generation })
-        .setProtectedHeader({ alg: ALGORITHM, kid, typ: TYPE })
+        .setProtectedHeader({ alg: key.algorithm, kid: key.kid, typ: TYPE })
         .setIssuer(ISSUER)
         .setAudience(AUDIENCE)
         .setSubject(claims.userId)
         .setJti(randomUUID())
         .setIssuedAt(now)
         .setExpirationTime(exp)
-        .sign(options.secret);
+        .sign(key.signWith);
       return { token, expiresAt: new Date(exp * 1000) };
     },
 
     async verify(token) {
+      const standing = remembered.get(token);
+      if (standing && Date.now() < standing.until) return standing.claims;
+      remembered.delete(token);
       if (token.length > MAX_TOKEN_LENGTH) throw new UnauthenticatedError('INVALID_TOKEN');
       try {
-        const { payload, protectedHeader } = await jwtVerify(token, options.secret, {
-          algorithms: [ALGORITHM],
+        const { payload, protectedHeader } = await jwtVerify(token, (header) => findKey(header).verifyWith, {
           issuer: ISSUER,
           audience: AUDIENCE,
           typ: TYPE,
           requiredClaims: ['sub', 'sid', 'jti', 'iat', 'exp'],
         });
-        if (protectedHeader.kid !== kid) throw new UnauthenticatedError('INVALID_TOKEN');
-        const claims = payloadShape.parse(payload);
-        return {
-          userId: claims.sub,
-          sessionId: claims.sid,
-          generation: claims.gen,
-          expiresAt: claims.exp * 1000,
-        };
+        const { sub: userId, sid: sessionId, gen: generation, exp } = payloadShape.parse(payload);
+        const claims = { userId, sessionId, generation, expiresAt: exp * 1000 };
+        remember(token, claims, findKey(protectedHeader));
+        return claims;
       } catch (error) {
         throw new UnauthenticatedError(error instanceof errors.JWTExpired ? 'TOKEN_EXPIRED' : 'INVALID_TOKEN');
       }

@@ -1,5 +1,5 @@
 import { hash, verify } from '@node-rs/argon2';
-import { createLimiter } from './limiter.ts';
+import { createLimiter } from '../limiter.ts';
 
 export interface Passwords {
   /** A PHC string, `$argon2id$v=19$m=19456,t=2,p=1$…`. */
@@ -14,8 +14,11 @@ const OPTIONS = { algorithm: 2 /* argon2id */, memoryCost: 19_456, timeCost: 2, 
 /** Hashing runs in libuv's threads, which files and DNS need too: a flood of logins may have two of the four. */
 const MAX_CONCURRENT = 2;
 
+/** Some seconds' worth: who would wait for longer has given up by then, and is told to come again at once. */
+const MAX_WAITING = 200;
+
 export function createPasswords(): Passwords {
-  const limited = createLimiter(MAX_CONCURRENT);
+  const limited = createLimiter(MAX_CONCURRENT, MAX_WAITING);
   let decoy: Promise<string> | undefined;
   return {
     hash: (password) => limited(() => hash(password, OPTIONS)),

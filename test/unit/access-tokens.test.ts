@@ -1,11 +1,15 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, generateKeyPairSync, sign as signBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import type { JWK } from 'jose';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createAccessTokens } from '../../src/auth/access-tokens.ts';
+import { privateKey, secretKey } from '../../src/auth/signing-keys.ts';
 import { UnauthenticatedError } from '../../src/errors.ts';
 
 const SECRET = new TextEncoder().encode('a secret for tests, of 32 bytes or more');
 const TTL_MS = 30 * 60_000;
-const tokens = createAccessTokens({ secret: SECRET, ttlMs: TTL_MS });
+const tokens = createAccessTokens({ key: secretKey(SECRET), ttlMs: TTL_MS });
 
 const WHO = {
   userId: '0193514e-7d5a-7c3e-9f21-0123456789ab',
@@ -61,7 +65,7 @@ describe('an access token', () => {
   });
 
   it('counts on every node that has the key', async () => {
-    const elsewhere = createAccessTokens({ secret: SECRET, ttlMs: 1_000 });
+    const elsewhere = createAccessTokens({ key: secretKey(SECRET), ttlMs: 1_000 });
     expect(await elsewhere.verify(await issue())).toMatchObject(WHO);
   });
 
@@ -159,6 +163,83 @@ describe('a token does not count', () => {
     const token = await issue();
     for (const text of [` ${token}`, `.${token}`, `${token}.`, `${token}.${token}`, `Bearer ${token}`])
       expect(await refusalOf(text), text).toBe('INVALID_TOKEN');
+  });
+});
+
+const ED25519 = privateKey(generateKeyPairSync('ed25519').privateKey)!;
+const P256 = privateKey(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)!;
+
+describe.each([
+  ['EdDSA', ED25519],
+  ['ES256', P256],
+] as const)('signed with a private key, of %s', (algorithm, key) => {
+  const signed = createAccessTokens({ key, ttlMs: TTL_MS });
+
+  it('it counts, and whoever has the public key sees that it does', async () => {
+    const { token } = await signed.issue(WHO, NEXT_YEAR());
+    expect(await signed.verify(token)).toMatchObject(WHO);
+    const jwks = createLocalJWKSet({ keys: [key.publicJwk as JWK] });
+    const { payload, protectedHeader } = await jwtVerify(token, jwks, { issuer: 'parley', audience: 'parley' });
+    expect([payload.sub, protectedHeader.alg]).toEqual([WHO.userId, algorithm]);
+    expect(key.publicJwk).not.toHaveProperty('d');
+  });
+
+  it('the public key is no secret that anybody could sign with', async () => {
+    const [header, payload] = (await signed.issue(WHO, NEXT_YEAR())).token.split('.') as [string, string];
+    const pem = (key.verifyWith as KeyObject).export({ type: 'spki', format: 'pem' });
+    for (const alg of ['HS256', algorithm]) {
+      const input = `${encode({ ...decode(header), alg })}.${payload}`;
+      const token = `${input}.${hmac('sha256', Buffer.from(pem))(input).toString('base64url')}`;
+      await expect(signed.verify(token)).rejects.toMatchObject({ extensions: { reason: 'INVALID_TOKEN' } });
+    }
+  });
+
+  it('another private key’s does not count', async () => {
+    const stranger = generateKeyPairSync('ed25519').privateKey;
+    const [header, payload] = (await signed.issue(WHO, NEXT_YEAR())).token.split('.') as [string, string];
+    const token = `${header}.${payload}.${signBytes(null, Buffer.from(`${header}.${payload}`), stranger).toString('base64url')}`;
+    await expect(signed.verify(token)).rejects.toMatchObject({ extensions: { reason: 'INVALID_TOKEN' } });
+  });
+});
+
+it.each([['rsa', { modulusLength: 2048 }] as const, ['ec', { namedCurve: 'P-384' }] as const, ['x25519', {}] as const])(
+  'a key of %s is none to sign with',
+  (type, options) => {
+    const pair = (generateKeyPairSync as (type: string, options: object) => { privateKey: KeyObject })(type, options);
+    expect(privateKey(pair.privateKey)).toBeNull();
+  },
+);
+
+describe('when keys change', () => {
+  const NEW_SECRET = new TextEncoder().encode('the next secret of tests, of 32 bytes');
+  const changed = () =>
+    createAccessTokens({ key: secretKey(NEW_SECRET), formerKeys: [secretKey(SECRET)], ttlMs: TTL_MS });
+
+  it('what the former one signed counts, but new tokens are of the new one', async () => {
+    const after = changed();
+    expect(await after.verify(await issue())).toMatchObject(WHO);
+    expect(await refusalOf((await after.issue(WHO, NEXT_YEAR())).token)).toBe('INVALID_TOKEN');
+  });
+
+  it('nodes that have not changed yet take both, if they are told of the new one first', async () => {
+    const before = createAccessTokens({ key: secretKey(SECRET), formerKeys: [secretKey(NEW_SECRET)], ttlMs: TTL_MS });
+    expect(await before.verify((await changed().issue(WHO, NEXT_YEAR())).token)).toMatchObject(WHO);
+  });
+
+  it('the former one counts for the lifetime of one token, whatever is written into what it signs', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const after = changed();
+    const forged = await forge({ payload: { exp: now() + 10 * TTL_MS } });
+    vi.setSystemTime(Date.now() + TTL_MS - 1_000);
+    expect(await after.verify(forged)).toMatchObject(WHO);
+    vi.setSystemTime(Date.now() + 1_000);
+    await expect(after.verify(forged)).rejects.toMatchObject({ extensions: { reason: 'INVALID_TOKEN' } });
+  });
+
+  it('a secret hands over to a private key', async () => {
+    const after = createAccessTokens({ key: ED25519, formerKeys: [secretKey(SECRET)], ttlMs: TTL_MS });
+    expect(await after.verify(await issue())).toMatchObject(WHO);
+    expect(await after.verify((await after.issue(WHO, NEXT_YEAR())).token)).toMatchObject(WHO);
   });
 });
 

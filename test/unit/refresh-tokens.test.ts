@@ -42,7 +42,8 @@ describe('the successor', () => {
 
   it('cannot be told without the key, not even by who has the token', () => {
     const stranger = createRefreshTokens(secretOf('another secret for tests, of 32 bytes'));
-    expect(stranger.successor(token).secret).not.toEqual(tokens.successor(token).secret);
+    const guessed = stranger.successor({ ...token, keys: stranger.first(SESSION).keys });
+    expect(guessed.secret).not.toEqual(tokens.successor(token).secret);
     expect(tokens.successor(token).secret).not.toEqual(tokens.hash(token));
   });
 
@@ -53,6 +54,27 @@ describe('the successor', () => {
       chain.add(tokens.encode(next));
     }
     expect(tokens.successor(token).secret).not.toEqual(tokens.successor(tokens.first(SESSION)).secret);
+  });
+});
+
+describe('when the key changes', () => {
+  const NEXT = secretOf('the next secret of tests, of 32 bytes');
+  const before = secretOf('a secret for tests, of 32 bytes or more');
+  const changed = createRefreshTokens(NEXT, before);
+
+  it('tokens of the former one count, and their successors are of the new one', () => {
+    const next = changed.successor(changed.decode(text)!);
+    expect(createRefreshTokens(NEXT).decode(changed.encode(next))!.secret).toEqual(next.secret);
+    expect(tokens.decode(changed.encode(next))).toBeNull();
+  });
+
+  it('whoever comes again for a reply that was lost is given the same successor', () => {
+    const lost = tokens.successor(tokens.decode(text)!);
+    expect(changed.successor(changed.decode(text)!).secret).toEqual(lost.secret);
+  });
+
+  it('the former one writes nothing more', () => {
+    expect(tokens.decode(changed.encode(changed.first(SESSION)))).toBeNull();
   });
 });
 

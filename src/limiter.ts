@@ -1,0 +1,22 @@
+import { ServiceUnavailableError } from './errors.ts';
+
+/**
+ * Runs at most `max` tasks at a time; the others wait their turn in order, at most `maxWaiting` of them. One more is
+ * refused with ServiceUnavailableError.
+ */
+export function createLimiter(max: number, maxWaiting = Infinity): <T>(task: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: Array<() => void> = [];
+  return async (task) => {
+    if (running >= max && waiting.length >= maxWaiting) throw new ServiceUnavailableError();
+    if (running >= max) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running += 1;
+    try {
+      return await task();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running -= 1;
+    }
+  };
+}

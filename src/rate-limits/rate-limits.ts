@@ -1,0 +1,195 @@
+import { createHmac, hkdfSync } from 'node:crypto';
+import { RateLimitedError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { createPlaces } from './places.ts';
+import type { Places } from './places.ts';
+import { createQuota } from './quota.ts';
+import type { Quota, Taken } from './quota.ts';
+import type { RedisCounters } from './redis-counters.ts';
+
+/** What is limited by the address that it comes from. */
+export type LimitedOperation = 'login' | 'register' | 'refresh' | 'search';
+
+export interface RateLimits {
+  /**
+   * Counts an operation for the address, before it is run: as often as the document has it.
+   *
+   * @throws RateLimitedError
+   */
+  countAddress(operation: LimitedOperation, address: string, times: number): Promise<void>;
+  /**
+   * Answers what the check of an e-mail's password does: null when it is wrong.
+   *
+   * @throws RateLimitedError when it is not even to be looked at.
+   */
+  guessLogin<T>(email: string, address: string, check: () => Promise<T | null>): Promise<T | null>;
+  /** The same, of the password that somebody signed in must show again. */
+  guessAgain<T>(sessionId: string, check: () => Promise<T | null>): Promise<T | null>;
+  /** @throws RateLimitedError */
+  countRefresh(sessionId: string): Promise<void>;
+  /** @throws RateLimitedError */
+  countSearch(userId: string): Promise<void>;
+  /** Of this node, by user: for sockets and event streams. */
+  userConnections: Places;
+  /** Of this node, by address: for sockets, whoever is on them. */
+  addressSockets: Places;
+}
+
+/** What a wrong guess costs. */
+const GUESS = 5;
+/** Of which one that was right gets this back. */
+const REFUND = GUESS - 1;
+
+const MINUTE = 60;
+const DAY = 86_400;
+
+/**
+ * OWASP ASVS 5, 6.1.1 and 6.3.1, and NIST SP 800-63B-3, 5.2.2. A window begins with the first attempt and ends by itself,
+ * whatever was tried meanwhile: nothing is locked for longer than that.
+ *
+ * **login**, within 15 minutes. A wrong password costs five points, a right one a single one. All points are taken
+ * before the password is looked at, so that guesses made at once do not pass together.
+ * - one e-mail from one address: 50 points, 10 wrong passwords. Strict: this is somebody at a keyboard.
+ * - one e-mail from everywhere: 100 points, 20 wrong passwords, so in no hour more than the 100 that ASVS 4 allowed.
+ *   Guesses from many addresses stop here. It does not hold for an address at which the right password was given within
+ *   the last 14 days: whoever keeps an account under fire does not keep its owner out of the usual places, and never
+ *   touches a session that is open.
+ * - one address, whatever the e-mail: 500 points, 100 wrong passwords or 500 right ones. Moderate: a school is one address.
+ *
+ * A success gives back its own points and nothing else: who guesses between logins of their own gains nothing. E-mails
+ * are counted as they are given, whether an account has them or not.
+ *
+ * **register**: 30 an hour from one address. **refresh**: 120 a minute for one session, as a client's parallel requests
+ * all ask with the same token; 600 a minute from one address. **search**: 30 in 10 seconds for one viewer, as
+ * letters are typed; 600 a minute from one address. **A password shown again** to change it or to delete the account: 10
+ * wrong ones in 15 minutes for one session, so that a stolen token does not keep the owner from it.
+ *
+ * **Live connections** to one node: 50 of one user, 1,000 sockets from one address.
+ *
+ * An address is an IPv4 address or the /64 of an IPv6 address: one customer's.
+ */
+const ALLOWANCES = {
+  'login.pair': { points: 10 * GUESS, seconds: 15 * MINUTE },
+  'login.account': { points: 20 * GUESS, seconds: 15 * MINUTE },
+  'login.address': { points: 100 * GUESS, seconds: 15 * MINUTE },
+  'login.known': { points: 1, seconds: 14 * DAY },
+  'register.address': { points: 30, seconds: 60 * MINUTE },
+  'refresh.account': { points: 120, seconds: MINUTE },
+  'refresh.address': { points: 600, seconds: MINUTE },
+  'search.account': { points: 30, seconds: 10 },
+  'search.address': { points: 600, seconds: MINUTE },
+  'password.account': { points: 10 * GUESS, seconds: 15 * MINUTE },
+} as const;
+
+const USER_CONNECTIONS = 50;
+const ADDRESS_SOCKETS = 1_000;
+
+type QuotaName = keyof typeof ALLOWANCES;
+
+export interface RateLimitsOptions {
+  /** Undefined: this process counts for itself. */
+  redis: RedisCounters | undefined;
+  /** Put before every key. */
+  prefix: string;
+  /** Keeps e-mails and addresses out of Redis and of logs. */
+  secret: Uint8Array;
+  logger: Logger;
+}
+
+export function createRateLimits({ redis, prefix, secret, logger }: RateLimitsOptions): RateLimits {
+  const key = Buffer.from(hkdfSync('sha256', secret, new Uint8Array(), 'parley rate limits', 32));
+  const hide = (text: string) => createHmac('sha256', key).update(text).digest('base64url').slice(0, 22);
+  const quotas = Object.fromEntries(
+    Object.entries(ALLOWANCES).map(([name, allowance]) => [
+      name,
+      createQuota(`${prefix}limit:${name}`, allowance, redis),
+    ]),
+  ) as Record<QuotaName, Quota>;
+
+  /** `who` is hidden already. */
+  function assertWithin(name: QuotaName, taken: Taken, who: { account?: string; address?: string }): void {
+    if (!taken.isOver) return;
+    const { isFirstOver, secondsLeft: retryAfter } = taken;
+    const [operation, by] = name.split('.');
+    // Once for all the attempts of a window.
+    if (isFirstOver) logger.warn({ event: 'security.rate_limited', operation, by, ...who, retryAfter }, 'rate limited');
+    throw new RateLimitedError(retryAfter);
+  }
+
+  function placesFor(by: 'account' | 'address', max: number): Places {
+    return createPlaces(max, (id) =>
+      logger.warn({ event: 'security.rate_limited', operation: 'connect', by, [by]: hide(id) }, 'rate limited'),
+    );
+  }
+
+  async function countAccount(name: QuotaName, id: string, points: number): Promise<void> {
+    const account = hide(id);
+    assertWithin(name, await quotas[name].take(account, points), { account });
+  }
+
+  return {
+    async countAddress(operation, from, times) {
+      const address = hide(from);
+      const name = `${operation}.address` as const;
+      const taken = await quotas[name].take(address, times * (operation === 'login' ? GUESS : 1));
+      assertWithin(name, taken, { address });
+    },
+
+    async guessLogin(email, from, check) {
+      const [account, address, pair] = [hide(email), hide(from), hide(`${email} ${from}`)];
+      const [ofPair, isKnown] = await Promise.all([
+        quotas['login.pair'].take(pair, GUESS),
+        quotas['login.known'].isMarked(pair),
+      ]);
+      assertWithin('login.pair', ofPair, { account, address });
+      if (!isKnown) {
+        const ofAccount = await quotas['login.account'].take(account, GUESS);
+        assertWithin('login.account', ofAccount, { account, address });
+      }
+      const found = await settle(check, (points) => {
+        void quotas['login.pair'].giveBack(pair, points);
+        if (!isKnown) void quotas['login.account'].giveBack(account, points);
+        void quotas['login.address'].giveBack(address, points);
+      });
+      if (found !== null) void quotas['login.known'].mark(pair);
+      return found;
+    },
+
+    async guessAgain(sessionId, check) {
+      await countAccount('password.account', sessionId, GUESS);
+      return settle(check, (points) => void quotas['password.account'].giveBack(hide(sessionId), points));
+    },
+
+    countRefresh: (sessionId) => countAccount('refresh.account', sessionId, 1),
+
+    countSearch: (userId) => countAccount('search.account', userId, 1),
+
+    userConnections: placesFor('account', USER_CONNECTIONS),
+    addressSockets: placesFor('address', ADDRESS_SOCKETS),
+  };
+}
+
+/** A check that throws has told nobody anything: it costs nothing. */
+async function settle<T>(check: () => Promise<T | null>, giveBack: (points: number) => void): Promise<T | null> {
+  try {
+    const found = await check();
+    if (found !== null) giveBack(REFUND);
+    return found;
+  } catch (error) {
+    giveBack(GUESS);
+    throw error;
+  }
+}
+
+const ENDLESS: Places = { take: () => true, giveBack() {} };
+
+/** For load tests, and for jobs that nobody sends. */
+export const UNLIMITED: RateLimits = {
+  countAddress: async () => {},
+  guessLogin: (_email, _address, check) => check(),
+  guessAgain: (_sessionId, check) => check(),
+  countRefresh: async () => {},
+  countSearch: async () => {},
+  userConnections: ENDLESS,
+  addressSockets: ENDLESS,
+};
