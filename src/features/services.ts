@@ -5,6 +5,8 @@ import type { Config } from '../config.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../logger.ts';
 import { isUnavailable } from '../persistence/prisma-errors.ts';
+import type { Query } from '../persistence/query.ts';
+import type { RateLimits } from '../rate-limits/rate-limits.ts';
 import type { Broker } from '../realtime/broker.ts';
 import { createChangeAnnouncer } from '../realtime/change-announcer.ts';
 import { createChatFeeds } from '../realtime/chat-feeds.ts';
@@ -25,9 +27,14 @@ import { createUserService } from './users/user-service.ts';
 import { createUserStore } from './users/user-store.ts';
 
 export interface ServicesOptions {
-  config: Pick<Config, 'jwtSecret' | 'accessTokenTtlMs' | 'refreshTokenTtlMs'>;
+  config: Pick<
+    Config,
+    'jwtSecret' | 'formerJwtSecret' | 'signingKey' | 'formerSigningKeys' | 'accessTokenTtlMs' | 'refreshTokenTtlMs'
+  >;
   prisma: PrismaClient;
+  query: Query;
   broker: Broker;
+  rateLimits: RateLimits;
   nodeId: string;
   logger: Logger;
 }
@@ -35,10 +42,10 @@ export interface ServicesOptions {
 export type Services = ReturnType<typeof createServices>;
 
 /** Every feature, wired to the database and to the feeds of this node. Nothing runs yet. */
-export function createServices({ config, prisma, broker, nodeId, logger }: ServicesOptions) {
-  const chatStore = createChatStore(prisma);
-  const messageStore = createMessageStore(prisma);
-  const sessionStore = createSessionStore(prisma);
+export function createServices({ config, prisma, query, broker, rateLimits, nodeId, logger }: ServicesOptions) {
+  const chatStore = createChatStore(query);
+  const messageStore = createMessageStore(prisma, query);
+  const sessionStore = createSessionStore(prisma, query);
 
   const source: FeedSource<MessageRow> = { ...chatStore, ...messageStore };
   const feedOptions = {
@@ -51,10 +58,14 @@ export function createServices({ config, prisma, broker, nodeId, logger }: Servi
   const userFeeds = createUserFeeds({ ...feedOptions, chatFeeds });
   const announcer = createChangeAnnouncer(broker, chatFeeds, userFeeds);
 
-  const accessTokens = createAccessTokens({ secret: config.jwtSecret, ttlMs: config.accessTokenTtlMs });
+  const accessTokens = createAccessTokens({
+    key: config.signingKey,
+    formerKeys: config.formerSigningKeys,
+    ttlMs: config.accessTokenTtlMs,
+  });
   const liveSessions = createLiveSessions(sessionStore, accessTokens);
 
-  const users = createUserService(createUserStore(prisma));
+  const users = createUserService(createUserStore(prisma, query), rateLimits);
   const sessions = createSessionService({
     prisma,
     store: sessionStore,
@@ -62,11 +73,12 @@ export function createServices({ config, prisma, broker, nodeId, logger }: Servi
     liveSessions,
     passwords: createPasswords(),
     accessTokens,
-    refreshTokens: createRefreshTokens(config.jwtSecret),
+    refreshTokens: createRefreshTokens(config.jwtSecret, config.formerJwtSecret),
+    rateLimits,
     refreshTokenTtlMs: config.refreshTokenTtlMs,
     logger,
   });
-  const presence = createPresenceService(createPresenceStore(prisma, nodeId), logger);
+  const presence = createPresenceService(createPresenceStore(prisma, query, nodeId), logger);
   const chats = createChatService({
     prisma,
     store: chatStore,

@@ -1,9 +1,11 @@
 import type { Loaders } from '../features/loaders.ts';
 import type { Services } from '../features/services.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
+import type { Client } from '../auth/client.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { UnauthenticatedError } from '../errors.ts';
 import type { LiveCursor } from '../realtime/live-cursor.ts';
+import type { Outlet, Share } from '../realtime/lane.ts';
 
 /** What keeps a subscription going, and what ends it: the signal's reason is the error that the subscriber is given. */
 export interface Line {
@@ -18,18 +20,49 @@ export interface Context {
   /** Who may see their own private fields in this answer: the viewer, and whoever signs in by it. */
   selves: Set<string>;
   requestId: string;
-  /** The client's name for itself, for the list of sessions. */
-  userAgent: string | null;
+  client: Client;
   services: Services;
-  /** Batch what one operation asks for; keep nothing. */
+  /** Batch what everybody's operations ask for; keep nothing. */
   loaders: Loaders;
   /** For the builder alone. */
   prisma: PrismaClient;
   /** The line of a new subscription. */
   openLine: (viewer: Viewer) => Line;
-  /** In place of `loaders`, once the operation is a subscription: its events share their reads with everybody else's. */
+  /** In place of `loaders`, once the operation is a subscription: they do not give up. */
   liveLoaders: Loaders;
+  /** Absent: the transport has no way to hand anybody what was made for many. */
+  outlet?: Outlet;
+  /** What the subscription has in common with others, once it is known. */
+  share?: Share<unknown>;
 }
+
+/** What of a context is the same for all. */
+const IMPERSONAL: readonly PropertyKey[] = ['services', 'loaders', 'liveLoaders', 'prisma'] satisfies Array<
+  keyof Context
+>;
+
+/**
+ * The context of an answer that many are given: whatever depends on who asks cannot be had from it. Each attempt
+ * throws, and `onPersonal` is told, since a resolver may catch what it throws.
+ */
+export function createSharedContext(
+  { services, liveLoaders, prisma }: Pick<Context, 'services' | 'liveLoaders' | 'prisma'>,
+  onPersonal: () => void,
+): Context {
+  const refuse = (): never => {
+    onPersonal();
+    throw new Error('What depends on the viewer was read for an answer that is shared: its field is not marked');
+  };
+  return new Proxy({ services, loaders: liveLoaders, liveLoaders, prisma } as Context, {
+    get: (common, key) => (IMPERSONAL.includes(key) ? Reflect.get(common, key) : refuse()),
+    set: refuse,
+    has: refuse,
+    ownKeys: refuse,
+  });
+}
+
+/** The mark of a field that reads `viewer` or `selves`: an answer that holds one is for nobody else. */
+export const VIEWER_DEPENDENT = { viewerDependent: true } as const;
 
 /** @throws UnauthenticatedError when nobody is signed in. */
 export function requireViewer(context: Context): Viewer {

@@ -1,5 +1,4 @@
-import type { Plugin } from 'graphql-yoga';
-import { getNamedType, getNullableType, getOperationAST, GraphQLError, isListType, isObjectType, Kind } from 'graphql';
+import { getNamedType, getNullableType, getOperationAST, isListType, isObjectType, Kind } from 'graphql';
 import type { DocumentNode, FieldNode, GraphQLField, GraphQLSchema, SelectionSetNode } from 'graphql';
 import type { GraphQLNamedType, ValueNode, VariableDefinitionNode } from 'graphql';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './pagination.ts';
@@ -17,21 +16,12 @@ interface Operation {
   variableValues?: Readonly<Record<string, unknown>> | null;
 }
 
-/** Refuses to run what would answer too much: a page of pages of pages. Sound documents only: it trusts validation. */
-export function useCostLimit(maxCost = MAX_COST): Plugin {
-  function check(args: Operation, refuse: (result: { errors: GraphQLError[] }) => void) {
-    if (measureCost(args) > maxCost)
-      refuse({
-        errors: [new GraphQLError('The document asks for too much.', { extensions: { code: 'QUERY_TOO_COMPLEX' } })],
-      });
-  }
-  return {
-    onExecute: ({ args, setResultAndStopExecution }) => check(args, setResultAndStopExecution),
-    onSubscribe: ({ args, setResultAndStopExecution }) => check(args, setResultAndStopExecution),
-  };
+/** Whether it would answer too much: a page of pages of pages. Sound documents only: it trusts validation. */
+export function isTooExpensive(operation: Operation): boolean {
+  return measureCost(operation) > MAX_COST;
 }
 
-export function measureCost({ schema, document, operationName, variableValues }: Operation): number {
+function measureCost({ schema, document, operationName, variableValues }: Operation): number {
   const operation = getOperationAST(document, operationName);
   if (!operation) return 0;
   const fragments = new Map(

@@ -1,5 +1,4 @@
-import type { Plugin } from 'graphql-yoga';
-import { GraphQLError, Kind } from 'graphql';
+import { Kind } from 'graphql';
 import type { DocumentNode, FragmentDefinitionNode, SelectionSetNode } from 'graphql';
 
 export interface DocumentLimits {
@@ -21,29 +20,10 @@ type Measure = Omit<DocumentLimits, 'tokens'>;
 const NOTHING: Measure = { depth: 0, aliases: 0, directives: 0, fields: 0 };
 
 /**
- * Refuses documents that would cost too much, before validation, whose own rules can be made to cost. Sizes are those
- * of the document with its fragments spread out, but each fragment is measured once: the check takes time in
+ * Whether a document would cost too much; to be known before validation, whose own rules can be made to cost. Sizes are
+ * those of the document with its fragments spread out, but each fragment is measured once: the check takes time in
  * proportion to the text. OWASP GraphQL cheat sheet, "DoS prevention".
  */
-export function useDocumentLimits(limits: DocumentLimits = DOCUMENT_LIMITS): Plugin {
-  const passed = new WeakSet<DocumentNode>();
-  return {
-    onParse({ setParseFn, parseFn }) {
-      setParseFn((source, options) => parseFn(source, { ...options, maxTokens: limits.tokens }));
-      return ({ result, replaceParseResult }) => {
-        if (typeof result !== 'object' || result === null || !('definitions' in result)) return;
-        const document = result as DocumentNode;
-        if (passed.has(document)) return;
-        if (isTooComplex(document, limits))
-          replaceParseResult(
-            new GraphQLError('The document asks for too much.', { extensions: { code: 'QUERY_TOO_COMPLEX' } }),
-          );
-        else passed.add(document);
-      };
-    },
-  };
-}
-
 export function isTooComplex(document: DocumentNode, limits: DocumentLimits): boolean {
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions)

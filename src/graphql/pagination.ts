@@ -58,9 +58,14 @@ export function readCursor<Key>(field: string, text: string | null | undefined, 
   return key;
 }
 
-/** The Relay connection of a page (GraphQL Cursor Connections Specification). */
+/** The Relay connection of a page (GraphQL Cursor Connections Specification). A cursor is written when it is asked for. */
 export function toConnection<Item, Key>(page: Page<Item>, keyOf: (item: Item) => Key, codec: CursorCodec<Key>) {
-  const edges = page.items.map((node) => ({ cursor: codec.encode(keyOf(node)), node }));
+  const edges = page.items.map((node) => ({
+    node,
+    get cursor() {
+      return codec.encode(keyOf(node));
+    },
+  }));
   return {
     edges,
     pageInfo: {

@@ -74,10 +74,7 @@ function present(error: unknown, options: PresentOptions): GraphQLError {
       : {
           status: readHttp(located).status ?? status,
           spec: LEGACY_OK.has(code),
-          headers:
-            code === 'UNAUTHENTICATED'
-              ? { 'www-authenticate': 'Bearer error="invalid_token"' }
-              : readHttp(located).headers,
+          headers: headersFor(code, extensions) ?? readHttp(located).headers,
         };
   return new GraphQLError(message, {
     nodes: located?.nodes,
@@ -86,6 +83,15 @@ function present(error: unknown, options: PresentOptions): GraphQLError {
     path: located?.path,
     extensions: { ...extensions, code, ...(http && { http }) },
   });
+}
+
+function headersFor(
+  code: ErrorCode,
+  extensions: Readonly<Record<string, unknown>> = {},
+): Record<string, string> | undefined {
+  if (code === 'UNAUTHENTICATED') return { 'www-authenticate': 'Bearer error="invalid_token"' };
+  if (code === 'RATE_LIMITED') return { 'retry-after': String(extensions['retryAfter']) };
+  return undefined;
 }
 
 /** What was really thrown, beneath the locations that the executor put around it. */

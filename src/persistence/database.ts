@@ -1,8 +1,10 @@
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../logger.ts';
+import type { Query } from './query.ts';
 
 export interface Database {
   readonly prisma: PrismaClient;
+  readonly query: Query;
   readonly kind: 'embedded' | 'postgres';
   /** Idempotent. Waits for the statements under way. */
   close(): Promise<void>;

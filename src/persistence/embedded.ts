@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import type { Logger } from '../logger.ts';
@@ -10,6 +11,7 @@ import type { MigrationAdapter } from './migration-adapter.ts';
 import { applyMigrations, pendingMigrations } from './migrations.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { createPrisma, warmUp } from './prisma-client.ts';
+import { createQuery } from './query.ts';
 
 export interface EmbeddedEngine {
   readonly pglite: PGlite;
@@ -22,17 +24,33 @@ export async function openEmbedded(dataDir: string, logger: Logger): Promise<Dat
   try {
     if ((await pendingMigrations(engine.adapter)).length > 0)
       logger.info({ migrations: await applyMigrations(engine.adapter) }, 'Migrated the embedded database');
+    takeTurns(engine.pglite);
     const prisma = createPrisma(new PrismaPGlite(engine.pglite));
     await warmUp(prisma);
     const close = async () => {
       await prisma.$disconnect();
       await engine.close();
     };
-    return { prisma, kind: 'embedded', close };
+    return { prisma, query: createQuery(engine.adapter), kind: 'embedded', close };
   } catch (error) {
     await engine.close();
     throw error;
   }
+}
+
+/**
+ * A statement within the process is no I/O. Who asks for one after the other, as a subscriber who catches up on a
+ * long history does, would go on without the event loop's ever having its turn, and everybody else would wait.
+ */
+function takeTurns(pglite: PGlite): void {
+  const query = pglite.query.bind(pglite);
+  pglite.query = async (...args: Parameters<typeof query>) => {
+    try {
+      return await query(...args);
+    } finally {
+      await nextTurn();
+    }
+  };
 }
 
 /** The PGlite in `dataDir`, under the lock of the directory. */

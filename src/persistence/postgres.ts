@@ -9,6 +9,8 @@ import { MigrationError, applyMigrations, pendingMigrations } from './migrations
 import { DatabaseOpenError } from './open-error.ts';
 import { isUnavailable, isUniqueViolation } from './prisma-errors.ts';
 import { createPrisma, warmUp } from './prisma-client.ts';
+import { createQuery } from './query.ts';
+import { createStatementNames } from './statement-names.ts';
 
 /*
  * A request is answered within 5 s whatever becomes of PostgreSQL: it waits for a connection, then for an answer, and
@@ -37,7 +39,7 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
   pool.on('error', lossReporter(target, logger));
   // Nor may one do so that is just changing hands: then neither the pool nor Prisma listens. Who has it next finds out.
   pool.on('connect', (client) => client.on('error', () => {}));
-  const factory = new PrismaPg(pool, { schema: target.schema });
+  const factory = new PrismaPg(pool, { schema: target.schema, statementNameGenerator: createStatementNames() });
   try {
     const adapter = await factory.connect();
     const prisma = createPrisma(factory);
@@ -49,7 +51,7 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
       await prisma.$disconnect();
       await pool.end();
     };
-    return { prisma, kind: 'postgres', close };
+    return { prisma, query: createQuery(adapter), kind: 'postgres', close };
   } catch (error) {
     await pool.end();
     throw error;

@@ -56,6 +56,16 @@ export function isForeignKeyViolation(error: unknown): boolean {
   return layersOf(error).some(({ codes }) => codes.some((code) => FOREIGN_KEY.has(code)));
 }
 
+/** The statement was undone for what it would have written: a value that cannot be kept, or a broken constraint. */
+export function isDataRefused(error: unknown): boolean {
+  return layersOf(error).some(({ codes }) => codes.some((code) => /^2[23]...$/.test(code)));
+}
+
+/** Somebody else held a row for longer than this session's `lock_timeout`. */
+export function isLockTimeout(error: unknown): boolean {
+  return layersOf(error).some(({ codes }) => codes.includes('55P03'));
+}
+
 /**
  * The database could not do it now, and may in a moment: try again later. Whether a commit that failed so took place
  * is not known.

@@ -1,6 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
 import type { SqlDriverAdapter } from '@prisma/driver-adapter-utils';
 import type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg';
@@ -11,11 +11,16 @@ export interface Migration {
   readonly sql: string;
 }
 
-/** The same from `src/` and from `dist/`. */
-export const MIGRATIONS_DIR = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
+/** The same from `src/` and from whichever file of `dist/` this is bundled into. */
+export const MIGRATIONS_DIR = findAbove(import.meta.dirname, 'prisma/migrations');
 
 const LOCK_FILE = 'migration_lock.toml';
 const EVERYTHING = { externalTables: [], externalEnums: [] };
+
+function findAbove(directory: string, path: string): string {
+  const found = join(directory, path);
+  return existsSync(found) || directory === dirname(directory) ? found : findAbove(dirname(directory), path);
+}
 
 export async function readMigrations(directory = MIGRATIONS_DIR): Promise<Migration[]> {
   const entries = await readdir(directory, { withFileTypes: true });

@@ -3,6 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAccessTokens } from '../../src/auth/access-tokens.ts';
+import { secretKey } from '../../src/auth/signing-keys.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { createClient } from '../support/client.ts';
@@ -11,7 +12,7 @@ import { startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
-import { within } from '../support/wait.ts';
+import { eventually, within } from '../support/wait.ts';
 
 const JWT_SECRET = randomBytes(32).toString('hex');
 const GRAPHQL_RESPONSE = 'application/graphql-response+json';
@@ -465,7 +466,7 @@ describe.each([
 describe('an expired token', () => {
   it('is refused as a whole, and says so', async () => {
     const { generation, userId, sessionId } = readClaims(place.token);
-    const past = createAccessTokens({ secret: new TextEncoder().encode(JWT_SECRET), ttlMs: -1_000 });
+    const past = createAccessTokens({ key: secretKey(new TextEncoder().encode(JWT_SECRET)), ttlMs: -1_000 });
     const { token } = await past.issue({ userId, sessionId, generation }, new Date(Date.now() + 60_000));
     const response = await raw(post({ query: '{ __typename }' }, { authorization: `Bearer ${token}` }));
     expectRefusal(response, { status: 401, code: 'UNAUTHENTICATED', field: undefined });
@@ -475,7 +476,7 @@ describe('an expired token', () => {
 
   it('would have been good a moment ago', async () => {
     const { generation, userId, sessionId } = readClaims(place.token);
-    const now = createAccessTokens({ secret: new TextEncoder().encode(JWT_SECRET), ttlMs: 60_000 });
+    const now = createAccessTokens({ key: secretKey(new TextEncoder().encode(JWT_SECRET)), ttlMs: 60_000 });
     const { token } = await now.issue({ userId, sessionId, generation }, new Date(Date.now() + 60_000));
     const response = await raw(post({ query: '{ me { id } }' }, { authorization: `Bearer ${token}` }));
     expect(response.json).toEqual({ data: { me: { id: place.ann.id } } });
@@ -694,6 +695,16 @@ describe('CORS', () => {
     const { origin } = cluster.node(0);
     const response = await raw(post({ query: '{ __typename }' }, { origin }));
     expect(response.headers['access-control-allow-origin']).toBe(origin);
+  });
+
+  it('tells the log of a foreign page', async () => {
+    const origin = `https://${randomUUID()}.example`;
+    await eventually(async () => {
+      // Not of each: some other may just have been told of.
+      expect((await raw({ headers: { origin } })).status).toBe(403);
+      const line = cluster.node(0).logs.find((text) => text.includes(origin));
+      expect(JSON.parse(line!)).toMatchObject({ event: 'security.origin_refused', origin });
+    });
   });
 
   it('tells a foreign page nothing', async () => {

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createAccessTokens } from '../../src/auth/access-tokens.ts';
+import { secretKey } from '../../src/auth/signing-keys.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { createClient, rawSocket } from '../support/client.ts';
@@ -252,7 +253,7 @@ describe('who connects', () => {
       never
     >;
     const { sub: userId, sid: sessionId, gen: generation } = claims;
-    const past = createAccessTokens({ secret: new TextEncoder().encode(JWT_SECRET), ttlMs: -1_000 });
+    const past = createAccessTokens({ key: secretKey(new TextEncoder().encode(JWT_SECRET)), ttlMs: -1_000 });
     const { token } = await past.issue(
       { userId: userId!, sessionId: sessionId!, generation: generation! },
       new Date(Date.now() + 60_000),

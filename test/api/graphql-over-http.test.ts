@@ -56,6 +56,15 @@ describe('in development', () => {
     expect(results.filter(({ status }) => status !== 'ok').map(({ id, name }) => `${id} ${name}`)).toEqual([]);
   });
 
+  it('an idle connection is kept for longer than the 60 s of the usual proxies', async () => {
+    const response = await fetch(cluster.node(0).url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ query: '{ __typename }' }),
+    });
+    expect(Number(/timeout=(\d+)/.exec(response.headers.get('keep-alive')!)?.[1])).toBeGreaterThan(60);
+  });
+
   it('introspection and suggestions help', async () => {
     const introspection = await post(cluster.node(0), getIntrospectionQuery());
     expect(introspection.json.data.__schema.types.length).toBeGreaterThan(20);

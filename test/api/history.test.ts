@@ -16,6 +16,7 @@ const MessagesPage = graphql(/* GraphQL */ `
           cursor
           node {
             seq
+            cursor
           }
         }
         pageInfo {
@@ -129,7 +130,11 @@ async function slice(paging: Paging) {
   const seqs = edges.map(({ node }) => node.seq);
   expect(pageInfo.startCursor).toBe(edges[0]?.cursor ?? null);
   expect(pageInfo.endCursor).toBe(edges.at(-1)?.cursor ?? null);
-  for (const { cursor, node } of edges) expect(cursor).toBe(cursors[node.seq]);
+  for (const { cursor, node } of edges) {
+    expect(cursor).toBe(cursors[node.seq]);
+    // So that a page can begin or end at a message that came live.
+    expect(node.cursor).toBe(cursor);
+  }
   return { seqs, before: pageInfo.hasPreviousPage, behind: pageInfo.hasNextPage };
 }
 

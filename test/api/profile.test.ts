@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { PrismaPg } from '@prisma/adapter-pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createUserStore } from '../../src/features/users/user-store.ts';
 import type { UserSearch } from '../../src/features/users/user-store.ts';
-import { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { createClient } from '../support/client.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { graphql } from '../support/generated/index.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
+import { openWatched } from '../support/statements.ts';
+import type { WatchedDatabase } from '../support/statements.ts';
 
 const Me = graphql(/* GraphQL */ `
   query MyProfile {
@@ -490,8 +490,7 @@ describe('users', () => {
 });
 
 describe.runIf(backend === 'distributed')('a search among 20,000 people', () => {
-  let prisma: PrismaClient<'query'>;
-  const statements: Array<{ query: string; params: string }> = [];
+  let database: WatchedDatabase;
 
   beforeAll(async () => {
     await cluster.sql(`
@@ -506,21 +505,18 @@ describe.runIf(backend === 'distributed')('a search among 20,000 people', () => 
       INSERT INTO user_name_word (word, user_id)
       SELECT lower(first_name), id FROM people UNION SELECT lower(last_name), id FROM people`);
     await cluster.sql('ANALYZE app_user, user_name_word');
-    prisma = new PrismaClient({
-      adapter: new PrismaPg({ connectionString: cluster.databaseUrl! }),
-      log: [{ emit: 'event', level: 'query' }],
-    });
-    prisma.$on('query', (event) => statements.push(event));
+    database = await openWatched(cluster.databaseUrl!);
   });
-  afterAll(() => prisma?.$disconnect());
+  afterAll(() => database?.close());
 
   /** What the store really asks, and how PostgreSQL would go about it. */
   async function plansOf(search: Omit<UserSearch, 'except'>) {
+    const { prisma, query, statements } = database;
     statements.length = 0;
-    const { items } = await createUserStore(prisma).search({ ...search, except: ABSENT_ID });
+    const { items } = await createUserStore(prisma, query).search({ ...search, except: ABSENT_ID });
     const plans: string[] = [];
-    for (const { query, params } of statements.filter(({ query }) => query.includes('app_user'))) {
-      const rows = await cluster.sql(`EXPLAIN ${query}`, JSON.parse(params) as unknown[]);
+    for (const { text, values } of statements) {
+      const rows = await cluster.sql(`EXPLAIN ${text}`, values);
       plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
     }
     return { items, plans };

@@ -328,3 +328,14 @@ describe.runIf(backend === 'embedded')('documents without end', () => {
     await Promise.all(times(10, () => '').map(worker));
   }
 });
+
+it.each(['ws', 'sse'] as const)(
+  'a subscription whose every event would ask for too much is refused over %s',
+  async (transport) => {
+    const { id: chatId } = await openGroup(ann, [await registerPerson(cluster)]);
+    const pages = messages(FULL_PAGES, `chat { ${messages(FULL_PAGES, 'chat { members { role } }')} }`);
+    const query = `subscription ($chatId: ID!) { messageAdded(chatId: $chatId) { chat { ${pages} } } }`;
+    const events = async () => (await ann.client().subscribe(query, { chatId }, { transport })).next();
+    await expect(events()).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+  },
+);

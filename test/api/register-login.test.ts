@@ -1,8 +1,9 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { SignJWT } from 'jose';
+import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { EncryptJWT, SignJWT } from 'jose';
 import type { JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createClient } from '../support/client.ts';
+import { createClient, openSocket } from '../support/client.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { toParams } from '../support/document.ts';
@@ -336,6 +337,16 @@ function craft(
   return `${content}.${createHmac('sha256', key).update(content).digest('base64url')}`;
 }
 
+/** As `craft`, with a header and a payload that are any text. */
+function craftText(accessToken: string, change: (header: string) => string, payload?: string): string {
+  const parts = [change(JSON.stringify(headerOf(accessToken))), payload ?? JSON.stringify(claimsOf(accessToken))];
+  const content = parts.map((part) => Buffer.from(part).toString('base64url')).join('.');
+  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
+}
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
+const ed25519 = generateKeyPairSync('ed25519');
+const elsewhere = { jku: 'https://evil.example/jwks.json', x5u: 'https://evil.example/x5u.pem' };
 const unsigned = (token: string) => token.replace(/[^.]+$/, '');
 const ago = (seconds: number) => Math.floor(Date.now() / 1000) - seconds;
 
@@ -360,11 +371,19 @@ const forgeries: Array<[what: string, make: (token: string) => string | Promise<
     'with a key of its own',
     (token) => craft(token, { key: 'k'.repeat(32), header: { jwk: { kty: 'oct', k: btoa('k'.repeat(32)) } } }),
   ],
+  ['that says where its key is', (token) => craft(token, { key: 'k'.repeat(32), header: elsewhere })],
+  ['of RS256, signed by somebody', (token) => signAs(token, { alg: 'RS256' }, rsa.privateKey)],
+  ['of EdDSA, signed by somebody', (token) => signAs(token, { alg: 'EdDSA' }, ed25519.privateKey)],
+  ['of a kid without end', (token) => craft(token, { header: { kid: 'k'.repeat(1_000) } })],
+  ['that names its algorithm twice', (token) => craftText(token, (header) => header.replace('}', ',"alg":"none"}'))],
+  ['that is encrypted', encrypt],
+  ['that holds another', (token) => craftText(token, (header) => header, token)],
   ['of another issuer', (token) => craft(token, { payload: { iss: 'other' } })],
   ['for another audience', (token) => craft(token, { payload: { aud: 'other' } })],
   ['without exp', (token) => craft(token, { payload: { exp: undefined } })],
   ['with exp as text', (token) => craft(token, { payload: { exp: '4102444800' } })],
   ['with a broken exp', (token) => craft(token, { payload: { exp: 4102444800.5 } })],
+  ['with an end beyond all time', (token) => craft(token, { payload: { exp: 1e300 } })],
   ['not valid yet', (token) => craft(token, { payload: { nbf: ago(-60) } })],
   ['without iat', (token) => craft(token, { payload: { iat: undefined } })],
   ['without jti', (token) => craft(token, { payload: { jti: undefined } })],
@@ -376,6 +395,7 @@ const forgeries: Array<[what: string, make: (token: string) => string | Promise<
   ['of a generation below zero', (token) => craft(token, { payload: { gen: -1 } })],
   ['of 3,000 characters', (token) => craft(token, { payload: { pad: 'x'.repeat(3_000) } })],
   ['with a part too many', (token) => `${token}.${token.split('.')[2]}`],
+  ['with something behind it', (token) => `${token}AAAA`],
   ['with a part too few', (token) => token.split('.').slice(0, 2).join('.')],
   [
     'with a changed character',
@@ -383,10 +403,16 @@ const forgeries: Array<[what: string, make: (token: string) => string | Promise<
   ],
 ];
 
-async function signAs(token: string, header: { alg: string }): Promise<string> {
+async function signAs(token: string, header: { alg: string }, key?: KeyObject): Promise<string> {
   return new SignJWT(claimsOf(token) as unknown as JWTPayload)
     .setProtectedHeader({ ...headerOf(token), ...header })
-    .sign(new TextEncoder().encode(secret));
+    .sign(key ?? new TextEncoder().encode(secret));
+}
+
+async function encrypt(token: string): Promise<string> {
+  return new EncryptJWT(claimsOf(token) as unknown as JWTPayload)
+    .setProtectedHeader({ ...headerOf(token), alg: 'dir', enc: 'A256GCM' })
+    .encrypt(new TextEncoder().encode(secret).subarray(0, 32));
 }
 
 describe('verifyToken', () => {
@@ -487,6 +513,10 @@ describe('verifyToken', () => {
       expect(text).toBe(refusal);
       expect(headers['www-authenticate']).toMatch(/^Bearer/);
       expect(await verify(forged)).toBe(false);
+      await expect(openSocket(cluster.node(0), { authorization: `Bearer ${forged}` })).rejects.toMatchObject({
+        code: 4403,
+        reason: 'Bad token',
+      });
     });
   });
 });

@@ -1,20 +1,29 @@
-import { PrismaPg } from '@prisma/adapter-pg';
 import { execute } from 'graphql';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLoaders } from '../../src/features/loaders.ts';
 import { createServices } from '../../src/features/services.ts';
-import { PrismaClient } from '../../src/generated/prisma/client.ts';
+import type { Services } from '../../src/features/services.ts';
 import type { Context } from '../../src/graphql/context.ts';
+import { secretKey } from '../../src/auth/signing-keys.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { createLogger } from '../../src/logger.ts';
+import { UNLIMITED } from '../../src/rate-limits/rate-limits.ts';
 import { createMemoryBroker } from '../../src/realtime/memory-broker.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { graphql } from '../support/generated/index.ts';
-import type { ChatsScreenQuery, ConversationScreenQuery } from '../support/generated/graphql.ts';
+import type {
+  ChatsScreenQuery,
+  ConversationScreenQuery,
+  FindChatQuery,
+  WhoAmIQuery,
+} from '../support/generated/graphql.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
+import { openWatched } from '../support/statements.ts';
+import type { Statement, WatchedDatabase } from '../support/statements.ts';
+import { eventually } from '../support/wait.ts';
 
 const ChatsScreen = graphql(/* GraphQL */ `
   query ChatsScreen($first: Int!) {
@@ -45,6 +54,22 @@ const ChatsScreen = graphql(/* GraphQL */ `
   }
 `);
 
+const WhoAmI = graphql(/* GraphQL */ `
+  query WhoAmI {
+    me {
+      id
+    }
+  }
+`);
+
+const FindChat = graphql(/* GraphQL */ `
+  query FindChat($chatId: ID!) {
+    chat(id: $chatId) {
+      id
+    }
+  }
+`);
+
 const ConversationScreen = graphql(/* GraphQL */ `
   query ConversationScreen($chatId: ID!, $last: Int!) {
     chat(id: $chatId) {
@@ -71,18 +96,19 @@ const ConversationScreen = graphql(/* GraphQL */ `
 `);
 
 /**
- * The page of chats, the last messages, the unread counts, the members, who has read, the people (of the last messages
- * and of the members, who are known at different moments) and their presence.
+ * The page of chats, the last messages with their authors, the unread counts, the members as people, who has read, and
+ * presence: of the authors and of the members, who are known at different moments.
  */
-const CHATS_SCREEN_STATEMENTS = 8;
+const CHATS_SCREEN_STATEMENTS = 6;
 
-/** The chat, its unread count, the page, its authors, who has read, the chat of each message, and presence. */
-const CONVERSATION_SCREEN_STATEMENTS = 7;
+/** The chat, its unread count, the page with its authors, who has read, the chat of each message, and presence. */
+const CONVERSATION_SCREEN_STATEMENTS = 6;
 
 describe.runIf(backend === 'distributed')('the number of statements', () => {
   let cluster: Cluster;
-  let prisma: PrismaClient;
-  let statements: string[];
+  let database: WatchedDatabase;
+  let statements: Statement[];
+  let services: Services;
   let run: <Data>(viewer: Person, document: unknown, variables: Record<string, unknown>) => Promise<Data>;
   let ann: Person;
 
@@ -90,36 +116,41 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
     cluster = await startCluster();
     ann = await registerPerson(cluster, { firstName: 'Ann' });
 
-    const counting = new PrismaClient({
-      adapter: new PrismaPg({ connectionString: cluster.databaseUrl }),
-      log: [{ emit: 'event', level: 'query' }],
-    });
-    counting.$on('query', ({ query }) => void statements.push(query));
-    prisma = counting;
+    database = await openWatched(cluster.databaseUrl!);
+    statements = database.statements;
     const logger = createLogger('silent');
-    const services = createServices({
-      config: { jwtSecret: new Uint8Array(32), accessTokenTtlMs: 60_000, refreshTokenTtlMs: 60_000 },
-      prisma,
+    services = createServices({
+      config: {
+        jwtSecret: new Uint8Array(32),
+        formerJwtSecret: undefined,
+        signingKey: secretKey(new Uint8Array(32)),
+        formerSigningKeys: [],
+        accessTokenTtlMs: 60_000,
+        refreshTokenTtlMs: 60_000,
+      },
+      prisma: database.prisma,
+      query: database.query,
       broker: createMemoryBroker(logger),
+      rateLimits: UNLIMITED,
       nodeId: uuidv7(),
       logger,
     });
     const schema = createSchema();
+    const loaders = createLoaders(services);
     run = async (viewer, document, variables) => {
       const contextValue: Context = {
         viewer: { userId: viewer.id, sessionId: uuidv7(), expiresAt: Date.now() + 60_000 },
         selves: new Set([viewer.id]),
         requestId: 'counted',
-        userAgent: null,
+        client: { address: '', userAgent: null },
         services,
-        loaders: createLoaders(services),
-        prisma,
+        loaders,
+        prisma: database.prisma,
         openLine: () => {
           throw new Error('nothing is followed here');
         },
-        liveLoaders: createLoaders(services),
+        liveLoaders: loaders,
       };
-      statements = [];
       const result = await execute({ schema, document: document as never, variableValues: variables, contextValue });
       expect(result.errors).toBeUndefined();
       return result.data as never;
@@ -127,7 +158,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
   });
 
   afterAll(async () => {
-    await prisma?.$disconnect();
+    await database?.close();
     await cluster?.stop();
   });
 
@@ -142,6 +173,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
     }
 
     for (const first of [2, 20]) {
+      statements.length = 0;
       const { chats } = await run<ChatsScreenQuery>(ann, ChatsScreen, { first });
       expect(chats.edges).toHaveLength(first);
       for (const { node } of chats.edges) {
@@ -158,6 +190,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
     for (let n = 0; n < 50; n += 1) await send([ann, ...others][n % 10]!, chat, `${n}`);
 
     for (const last of [2, 50]) {
+      statements.length = 0;
       const data = await run<ConversationScreenQuery>(ann, ConversationScreen, { chatId: chat.id, last });
       expect(data.chat?.unreadCount).toBe(45);
       const messages = data.chat!.messages.edges.map(({ node }) => node);
@@ -165,5 +198,75 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
       expect(new Set(messages.map(({ author }) => author?.firstName))).toContain('Writer');
       expect(statements).toHaveLength(CONVERSATION_SCREEN_STATEMENTS);
     }
+  });
+
+  it('of 50 people who ask at once who they are is 1', async () => {
+    const people = await Promise.all(Array.from({ length: 3 }, () => registerPerson(cluster)));
+    const asking = Array.from({ length: 50 }, (_, nth) => people[nth % 3]!);
+    statements.length = 0;
+    // Each in a turn of its own, as requests are read from their sockets.
+    const answers = await Promise.all(
+      asking.map(async (person) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        return run<WhoAmIQuery>(person, WhoAmI, {});
+      }),
+    );
+    expect(answers.map(({ me }) => me.id)).toEqual(asking.map(({ id }) => id));
+    expect(statements).toHaveLength(1);
+  });
+
+  it('of several people who ask at once for each other’s chats is 1, and each finds their own alone', async () => {
+    const [bob, cleo] = (await Promise.all(
+      ['Bob', 'Cleo'].map((firstName) => registerPerson(cluster, { firstName })),
+    )) as [Person, Person];
+    const group = await openGroup(ann, [bob]);
+    const pair = await openDirectChat(bob, cleo);
+    statements.length = 0;
+    const asked = [ann, bob, cleo].flatMap((person) => [group, pair].map(({ id }) => ({ person, id })));
+    const found = await Promise.all(
+      asked.map(({ person, id }) => run<FindChatQuery>(person, FindChat, { chatId: id })),
+    );
+    expect(found.map(({ chat }) => chat?.id ?? null)).toEqual([group.id, null, group.id, pair.id, null, pair.id]);
+    expect(statements).toHaveLength(1);
+  });
+
+  it('of 500 sends into 20 chats at once, each of them twice, is 1: as of one that comes alone', async () => {
+    const chats = await Promise.all(Array.from({ length: 20 }, () => openGroup(ann, [])));
+    const viewer = { userId: ann.id, sessionId: uuidv7(), expiresAt: Date.now() + 60_000 };
+    for (const count of [1, 250]) {
+      const inputs = Array.from({ length: count }, (_, nth) => ({
+        chatId: chats[nth % 20]!.id,
+        body: `${nth}`,
+        clientId: `${count}: ${nth}`,
+      }));
+      statements.length = 0;
+      const all = count === 1 ? inputs : [...inputs, ...inputs];
+      const sent = await Promise.all(all.map((input) => services.messages.send(viewer, input)));
+      expect(sent.map(({ body }) => body)).toEqual(all.map(({ body }) => body));
+      expect(new Set(sent.map(({ id }) => id)).size).toBe(count);
+      expect(statements).toHaveLength(1);
+    }
+  });
+
+  it('of 50 sends at once that somebody on this node listens to is 1: the listener has them without a read', async () => {
+    const chat = await openGroup(ann, []);
+    const viewer = { userId: ann.id, sessionId: uuidv7(), expiresAt: Date.now() + 60_000 };
+    const heard = await services.messages.followAdded(viewer, chat.id, null);
+    // A feed reads until it has compared itself with the database.
+    let last = 0;
+    await eventually(async () => {
+      statements.length = 0;
+      await services.messages.send(viewer, { chatId: chat.id, body: 'before' });
+      last = (await heard.next()).value!.seq;
+      expect(statements).toHaveLength(1);
+    });
+    statements.length = 0;
+    const sends = Array.from({ length: 50 }, (_, nth) =>
+      services.messages.send(viewer, { chatId: chat.id, body: `${nth}` }),
+    );
+    for (let seq = last + 1; seq <= last + 50; seq += 1) expect((await heard.next()).value).toMatchObject({ seq });
+    await Promise.all(sends);
+    expect(statements).toHaveLength(1);
+    await heard.return();
   });
 });

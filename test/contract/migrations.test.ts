@@ -92,10 +92,12 @@ describe.each(Object.keys(servers))('migrations on %s', (kind) => {
       `SELECT collation_name::text FROM information_schema.columns WHERE table_name = 'user_name_word' AND column_name = 'word'`,
     )) as [[string]];
     expect(collation).toBe('C');
-    const [[index]] = (await rows(adapter, `SELECT pg_get_indexdef('message_chat_id_revision_idx'::regclass)`)) as [
-      [string],
-    ];
-    expect(index).toContain('WHERE (revision IS NOT NULL)');
+    const [[changed], [sent]] = (await rows(
+      adapter,
+      `SELECT pg_get_indexdef(name::regclass) FROM unnest('{message_chat_id_revision_idx,message_sent_key}'::text[]) AS name`,
+    )) as [[string], [string]];
+    expect(changed).toContain('WHERE (revision IS NOT NULL)');
+    expect(sent).toMatch(/^CREATE UNIQUE INDEX .*chat_id.*author_id.*client_id.* COLLATE "C"\)$/);
   });
 
   it('apply those that came since', async () => {

@@ -1,10 +1,18 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, DEFAULT_ORIGINS, readConfig } from '../../src/config.ts';
 
 const SECRET = 'a secret for tests, of 32 bytes or more';
+
+function pemOf(type: 'ed25519' | 'ec' | 'rsa', options: object = {}): string {
+  const pair = (generateKeyPairSync as (type: string, options: object) => { privateKey: KeyObject })(type, options);
+  return pair.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
 
 let dataDir: string;
 beforeEach(async () => {
@@ -18,12 +26,15 @@ describe('without settings', () => {
       production: false,
       port: 4000,
       host: undefined,
+      workers: 1,
       databaseUrl: undefined,
       redisUrls: [],
       accessTokenTtlMs: 30 * 60_000,
       refreshTokenTtlMs: 180 * 86_400_000,
       corsOrigins: DEFAULT_ORIGINS,
       databasePoolSize: 10,
+      rateLimit: true,
+      trustProxy: 0,
       graphiql: true,
       introspection: true,
       logLevel: 'info',
@@ -62,22 +73,39 @@ describe('given settings', () => {
     expect(config.corsOrigins).toEqual(['https://app.example', 'capacitor://localhost']);
   });
 
+  it('limits no rates when told so, and trusts as many proxies as it is told of', () => {
+    const config = readConfig({ JWT_SECRET: SECRET, RATE_LIMIT: 'off', TRUST_PROXY: '2' });
+    expect(config).toMatchObject({ rateLimit: false, trustProxy: 2 });
+  });
+
   it.each([
     ['PORT', 'http'],
     ['PORT', '65536'],
     ['PORT', '-1'],
+    ['WORKERS', '0'],
+    ['WORKERS', '1.5'],
+    ['WORKERS', '100'],
     ['DATABASE_URL', 'mysql://localhost/parley'],
     ['DATABASE_URL', 'localhost'],
     ['REDIS_URL', 'redis://one:6379,http://two'],
     ['JWT_SECRET', 'thirty-one bytes are not enough'],
+    ['JWT_SECRET_FORMER', 'too short'],
+    ['JWT_PRIVATE_KEY', 'what is no PEM'],
+    ['JWT_PRIVATE_KEY', pemOf('ec', { namedCurve: 'P-384' })],
+    ['JWT_PRIVATE_KEY_FORMER', pemOf('rsa', { modulusLength: 2048 })],
     ['ACCESS_TOKEN_TTL', '30'],
     ['ACCESS_TOKEN_TTL', '0m'],
     ['REFRESH_TOKEN_TTL', '1.5d'],
     ['CORS_ORIGINS', '*'],
     ['CORS_ORIGINS', 'https://app.example/path'],
     ['DATABASE_POOL_SIZE', '0'],
+    ['RATE_LIMIT', 'no'],
+    ['TRUST_PROXY', 'on'],
+    ['TRUST_PROXY', '-1'],
     ['GRAPHIQL', '1'],
     ['INTROSPECTION', 'yes'],
+    ['APP_DIR', '/nowhere'],
+    ['APP_DIR', import.meta.dirname],
     ['LOG_LEVEL', 'loud'],
   ])('refuses %s=%s in one line that names it', (name, value) => {
     const error = errorOf({ DATA_DIR: dataDir, JWT_SECRET: SECRET, [name]: value });
@@ -87,13 +115,94 @@ describe('given settings', () => {
   });
 });
 
-describe('the secret', () => {
-  it('is required in production', () => {
-    const error = errorOf({ NODE_ENV: 'production', DATA_DIR: dataDir });
-    expect(error).toBeInstanceOf(ConfigError);
-    expect(error.message).toMatch(/^JWT_SECRET is required/);
+describe('workers', () => {
+  const DATABASE_URL = 'postgresql://localhost/parley';
+  const REDIS_URL = 'redis://localhost';
+  const workers = (WORKERS: string, more: Record<string, string>) =>
+    readConfig({ JWT_SECRET: SECRET, WORKERS, ...more }).workers;
+
+  it('may be many with PostgreSQL and Redis between them', () => {
+    expect(workers('4', { DATABASE_URL, REDIS_URL })).toBe(4);
   });
 
+  it('may be one whatever is embedded', () => {
+    expect(workers('1', {})).toBe(1);
+  });
+
+  it.each<Record<string, string>>([{}, { DATABASE_URL }, { REDIS_URL }])('are refused with %o alone', (more) => {
+    const error = errorOf({ JWT_SECRET: SECRET, WORKERS: '2', ...more });
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toMatch(/^WORKERS .* DATABASE_URL and REDIS_URL/);
+    expect(error.message.split('\n')).toHaveLength(1);
+  });
+});
+
+describe('the app', () => {
+  const appDir = (APP_DIR?: string) => readConfig({ JWT_SECRET: SECRET, APP_DIR }).appDir;
+
+  it('is the example when that is built', () => {
+    const example = resolve(import.meta.dirname, '../../examples/ionic-chat/dist');
+    expect(appDir()).toBe(existsSync(join(example, 'index.html')) ? example : undefined);
+  });
+
+  it('is the one that is named, or none', async () => {
+    await writeFile(join(dataDir, 'index.html'), '');
+    expect(appDir(dataDir)).toBe(dataDir);
+    expect(appDir('none')).toBeUndefined();
+  });
+});
+
+describe('what access tokens are signed with', () => {
+  const keysOf = (env: Record<string, string>) => {
+    const { signingKey, formerSigningKeys } = readConfig({ JWT_SECRET: SECRET, ...env });
+    return [signingKey, ...formerSigningKeys].map(({ algorithm }) => algorithm);
+  };
+
+  it('is the secret, or a private key, which takes over from it', () => {
+    expect(keysOf({})).toEqual(['HS256']);
+    expect(keysOf({ JWT_PRIVATE_KEY: pemOf('ed25519') })).toEqual(['EdDSA', 'HS256']);
+    const all = { JWT_PRIVATE_KEY_FORMER: pemOf('ed25519'), JWT_SECRET_FORMER: SECRET.toUpperCase() };
+    expect(keysOf({ JWT_PRIVATE_KEY: pemOf('ec', { namedCurve: 'P-256' }), ...all })).toEqual([
+      'ES256',
+      'EdDSA',
+      'HS256',
+      'HS256',
+    ]);
+  });
+
+  it('may be written on one line', () => {
+    expect(keysOf({ JWT_PRIVATE_KEY: pemOf('ed25519').replaceAll('\n', '\\n') })).toEqual(['EdDSA', 'HS256']);
+  });
+
+  it('is never a key that is named for its tokens alone', () => {
+    expect(keysOf({ JWT_PRIVATE_KEY_FORMER: pemOf('ed25519') })).toEqual(['HS256', 'EdDSA']);
+  });
+});
+
+describe('production', () => {
+  const inProduction = (env: Record<string, string>) =>
+    errorOf({ NODE_ENV: 'production', DATA_DIR: dataDir, JWT_SECRET: SECRET, ...env });
+
+  it.each([
+    [{ JWT_SECRET: '' }, /^JWT_SECRET is required/],
+    [{ JWT_SECRET: 'x'.repeat(64) }, /^JWT_SECRET is too easy to guess/],
+    [{ JWT_SECRET: 'secret'.repeat(8) }, /^JWT_SECRET is too easy to guess/],
+    [{ JWT_SECRET_FORMER: '01234567'.repeat(4) }, /^JWT_SECRET_FORMER is too easy to guess/],
+    [{ GRAPHIQL: 'on' }, /^GRAPHIQL must be off/],
+    [{ CORS_ORIGINS: '*' }, /^CORS_ORIGINS must be exact origins/],
+  ])('does not start with %j, and says why in one line', (env, line) => {
+    const error = inProduction(env);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toMatch(line);
+    expect(error.message.split('\n')).toHaveLength(1);
+  });
+
+  it('starts with a secret from `openssl rand -hex 32`', () => {
+    expect(() => readConfig({ NODE_ENV: 'production', JWT_SECRET: randomBytes(32).toString('hex') })).not.toThrow();
+  });
+});
+
+describe('the secret', () => {
   it('is the one that is given', () => {
     expect(Buffer.from(readConfig({ JWT_SECRET: SECRET }).jwtSecret).toString()).toBe(SECRET);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { UnauthenticatedError } from '../../src/errors.ts';
+import { createPlaces } from '../../src/rate-limits/places.ts';
 import { createConnections } from '../../src/realtime/connections.ts';
 
 const viewer = (sessionId: string) => ({ userId: 'ann', sessionId, expiresAt: Date.now() + 60_000 });
@@ -8,6 +9,7 @@ function setUp(live: string[] = []) {
   const told: string[] = [];
   const connections = createConnections({
     filterLiveSessions: async () => new Set(live),
+    places: createPlaces(2, () => {}),
     onOpened: () => told.push('opened'),
     onClosed: () => told.push('closed'),
   });

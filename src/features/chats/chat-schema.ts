@@ -1,9 +1,9 @@
 import { builder } from '../../graphql/builder.ts';
-import { followLive, requireViewer } from '../../graphql/context.ts';
+import { followLive, requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
 import { readCursor, readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
-import { NotFoundError } from '../../errors.ts';
+import { readId } from '../../input-rules.ts';
 import { User } from '../users/user-schema.ts';
-import type { ActivityKey, ChatRow } from './chat-store.ts';
+import type { ActivityKey, ChatRow, MemberRow } from './chat-store.ts';
 
 const ChatKind = builder.enumType('ChatKind', {
   description: 'What kind of conversation.',
@@ -22,18 +22,10 @@ const ChatRole = builder.enumType('ChatRole', {
   } as const,
 });
 
-const ChatMember = builder.prismaObject('ChatMember', {
+const ChatMember = builder.objectRef<MemberRow>('ChatMember').implement({
   description: 'Somebody in a chat.',
   fields: (t) => ({
-    user: t.field({
-      type: User,
-      description: 'Who.',
-      async resolve(member, _args, { loaders }) {
-        const user = await loaders.user.load(member.userId);
-        if (!user) throw new NotFoundError();
-        return user;
-      },
-    }),
+    user: t.expose('user', { type: User, description: 'Who.' }),
     role: t.expose('role', { type: ChatRole, description: 'What they may do.' }),
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When they came.' }),
     lastReadSeq: t.exposeInt('lastReadSeq', {
@@ -57,9 +49,12 @@ export const Chat = builder.objectRef<ChatRow>('Chat').implement({
       resolve: (chat, _args, { loaders }) => loaders.members.load(chat.id),
     }),
     unreadCount: t.int({
+      extensions: VIEWER_DEPENDENT,
       description: 'Messages of other people after the viewer’s lastReadSeq.',
-      resolve: (chat, _args, context) =>
-        context.loaders.unread.load({ chatId: chat.id, userId: requireViewer(context).userId }),
+      async resolve(chat, _args, context) {
+        const { userId } = requireViewer(context);
+        return (await context.loaders.unread.load({ chatId: chat.id, userId }))?.unread ?? 0;
+      },
     }),
     revision: t.exposeInt('revision', {
       description: 'Counts the changes that all members see. For `messageUpdated(afterRevision:)`.',
@@ -111,7 +106,10 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'Null when there is no such chat or the viewer is not a member: the two look alike.',
     args: { id: t.arg.id({ required: true, description: 'The chat’s id.' }) },
-    resolve: (_root, { id }, context) => context.services.chats.find(requireViewer(context), id),
+    resolve(_root, { id }, context) {
+      const { userId } = requireViewer(context);
+      return context.loaders.chatOfMember.load({ chatId: readId('id', id), userId });
+    },
   }),
   chats: t.field({
     type: ChatConnection,

@@ -8,6 +8,7 @@ import { inTransaction } from '../../persistence/transaction.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
 import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { LiveCursor } from '../../realtime/live-cursor.ts';
+import type { Membership } from '../../realtime/source.ts';
 import type { UserFeeds } from '../../realtime/user-feeds.ts';
 import type { UserService } from '../users/user-service.ts';
 import {
@@ -144,10 +145,8 @@ export function createChatService(options: ChatServiceOptions) {
     /** The chat and the viewer's role in it. @throws NotFoundError */
     getView,
 
-    /** Null when there is no such chat or the viewer is not a member: the two look alike. */
-    async find(viewer: Viewer, id: string): Promise<ChatRow | null> {
-      return (await store.findForMember(readId('id', id), viewer.userId))?.chat ?? null;
-    },
+    /** Of each pair that is a membership, the chat as its member finds it. */
+    findByMemberships: (pairs: readonly Membership[]) => store.findByMemberships(pairs),
 
     list: (viewer: Viewer, page: PageRequest<ActivityKey>): Promise<ChatPage> => store.listPage(viewer.userId, page),
 
@@ -155,7 +154,7 @@ export function createChatService(options: ChatServiceOptions) {
     findMany: (chatIds: readonly string[]) => store.findByIds(chatIds),
     listMembers: (chatIds: readonly string[]) => store.listMembers(chatIds),
     findReadFloors: (chatIds: readonly string[]) => store.findReadFloors(chatIds),
-    countUnread: (pairs: ReadonlyArray<{ chatId: string; userId: string }>) => store.countUnread(pairs),
+    countUnread: (pairs: readonly Membership[]) => store.countUnread(pairs),
 
     async create(viewer: Viewer, input: NewChat): Promise<ChatRow> {
       const memberIds = readIds('input.memberIds', input.memberIds);
@@ -235,7 +234,7 @@ export function createChatService(options: ChatServiceOptions) {
     async delete(viewer: Viewer, chatId: string): Promise<void> {
       await change(viewer, chatId, async (tx, { chat, role }) => {
         assertCanDelete(chat.kind, role);
-        const people = await store.recordForMembers(tx.db, chat.id, await store.listMemberIds(chat.id, tx.db));
+        const people = await store.recordForMembers(tx.db, chat.id, await store.listMemberIds(tx.db, chat.id));
         await store.delete(tx.db, chat.id);
         tx.afterCommit(() => {
           announcer.chatChanged({ chatId: chat.id, revision: chat.revision + 1 });
@@ -249,7 +248,7 @@ export function createChatService(options: ChatServiceOptions) {
      * its longest-standing admin, else member; one that would be empty goes too.
      */
     async departEverywhere(tx: Transaction, userId: string): Promise<void> {
-      const chatIds = await store.listChatIds(userId, tx.db);
+      const chatIds = await store.listChatIds(tx.db, userId);
       // All chats before any person, as everywhere: who locks in one order never waits in a circle.
       await store.lock(tx.db, chatIds);
       for (const chatId of chatIds) {
@@ -274,7 +273,7 @@ export function createChatService(options: ChatServiceOptions) {
       const cursor = await options.userFeeds.follow({
         userId: viewer.userId,
         after,
-        load: (chatIds) => store.findManyForMember(chatIds, viewer.userId),
+        load: (chatIds) => store.findByMemberships(chatIds.map((chatId) => ({ chatId, userId: viewer.userId }))),
       });
       if (!cursor) throw new NotFoundError();
       return cursor;

@@ -1,11 +1,14 @@
 import { v7 as uuidv7 } from 'uuid';
 import { Prisma } from '../../generated/prisma/client.ts';
-import type { Chat, ChatMember, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
+import type { Chat, ChatMember, ChatRole } from '../../generated/prisma/client.ts';
 import { groupBy } from '../../group-by.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
+import { queryWithin } from '../../persistence/query.ts';
+import type { Query } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Membership, UserChats, UserHead } from '../../realtime/source.ts';
+import type { UserProfile } from '../users/user-store.ts';
 
 /** A chat as one statement saw it. */
 export interface ChatRow extends Chat {
@@ -18,7 +21,9 @@ export interface ChatPage extends Page<ChatRow> {
   horizon: bigint;
 }
 
-export type MemberRow = ChatMember;
+export interface MemberRow extends ChatMember {
+  user: UserProfile;
+}
 
 /** A chat as one of its members finds it. */
 export interface MemberView {
@@ -52,6 +57,9 @@ const MEMBER = Prisma.sql`m.chat_id AS "chatId", m.user_id AS "userId", m.role::
   m.joined_at AS "joinedAt", m.last_read_seq AS "lastReadSeq", m.user_revision AS "userRevision",
   m.changed_in AS "changedIn"`;
 
+const USER = Prisma.sql`u.id AS "user.id", u.email AS "user.email", u.first_name AS "user.firstName",
+  u.last_name AS "user.lastName", u.avatar_url AS "user.avatarUrl", u.created_at AS "user.createdAt"`;
+
 const HEAD = Prisma.sql`c.id AS "chatId", c.last_seq AS "lastSeq", c.revision,
   c.members_revision AS "membersRevision"`;
 
@@ -60,10 +68,11 @@ const NOW = Prisma.sql`clock_timestamp()`;
 
 const directKey = (a: string, b: string) => [a, b].toSorted().join(':');
 
-export function createChatStore(prisma: PrismaClient) {
+export function createChatStore(query: Query) {
   return {
-    async findForMember(chatId: string, userId: string, db: Db = prisma): Promise<MemberView | null> {
-      const rows = await db.$queryRaw<Array<ChatRow & { role: ChatRole }>>`
+    async findForMember(chatId: string, userId: string, db?: Db): Promise<MemberView | null> {
+      const ask = db ? queryWithin(db) : query;
+      const rows = await ask<ChatRow & { role: ChatRole }>`
         SELECT ${CHAT}, m.role::text AS role FROM chat c JOIN chat_member m ON m.chat_id = c.id
         WHERE c.id = ${chatId}::uuid AND m.user_id = ${userId}::uuid`;
       if (!rows[0]) return null;
@@ -71,15 +80,17 @@ export function createChatStore(prisma: PrismaClient) {
       return { chat, role };
     },
 
-    /** Those of the chats that the person is a member of. */
-    findManyForMember(chatIds: readonly string[], userId: string): Promise<ChatRow[]> {
-      return prisma.$queryRaw`
-        SELECT ${CHAT} FROM chat c JOIN chat_member m ON m.chat_id = c.id
-        WHERE c.id = ANY(${[...chatIds]}::uuid[]) AND m.user_id = ${userId}::uuid`;
+    /** The chats of those of the pairs that are memberships. */
+    findByMemberships(pairs: readonly Membership[]): Promise<Array<ChatRow & { memberId: string }>> {
+      return query`
+        SELECT ${CHAT}, m.user_id AS "memberId"
+        FROM ${unnestMemberships(pairs)}
+        JOIN chat_member m ON m.chat_id = wanted.chat_id AND m.user_id = wanted.user_id
+        JOIN chat c ON c.id = m.chat_id`;
     },
 
     findByIds(chatIds: readonly string[]): Promise<ChatRow[]> {
-      return prisma.$queryRaw`SELECT ${CHAT} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
+      return query`SELECT ${CHAT} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
     },
 
     /** Latest activity first. */
@@ -87,14 +98,14 @@ export function createChatStore(prisma: PrismaClient) {
       const after = page.after
         ? Prisma.sql`AND (c.updated_at, c.id) < (${page.after.updatedAt}, ${page.after.id}::uuid)`
         : Prisma.empty;
-      const rows = await prisma.$queryRaw<[ChatRow | { id: null; horizon: bigint }, ...ChatRow[]]>`
+      const rows = await query<ChatRow | { id: null; horizon: bigint }>`
         SELECT ${CHAT} FROM (VALUES (1)) one LEFT JOIN LATERAL (
           SELECT c.* FROM chat c JOIN chat_member m ON m.chat_id = c.id
           WHERE m.user_id = ${userId}::uuid ${after}
           ORDER BY c.updated_at DESC, c.id DESC LIMIT ${page.limit + 1}
         ) c ON true ORDER BY c.updated_at DESC, c.id DESC`;
       const chats = rows.filter((row) => row.id !== null);
-      return { ...toPage(chats, page), horizon: rows[0].horizon };
+      return { ...toPage(chats, page), horizon: rows[0]!.horizon };
     },
 
     /** The pair's chat; made now, unless it stands or somebody makes it at this moment. Locks nothing that stands. */
@@ -204,13 +215,13 @@ export function createChatStore(prisma: PrismaClient) {
       await db.$executeRaw`DELETE FROM chat WHERE id = ${chatId}::uuid`;
     },
 
-    async listMemberIds(chatId: string, db: Db = prisma): Promise<string[]> {
+    async listMemberIds(db: Db, chatId: string): Promise<string[]> {
       const rows = await db.$queryRaw<Array<{ userId: string }>>`
         SELECT user_id AS "userId" FROM chat_member WHERE chat_id = ${chatId}::uuid`;
       return rows.map((row) => row.userId);
     },
 
-    async listChatIds(userId: string, db: Db = prisma): Promise<string[]> {
+    async listChatIds(db: Db, userId: string): Promise<string[]> {
       const rows = await db.$queryRaw<Array<{ chatId: string }>>`
         SELECT chat_id AS "chatId" FROM chat_member WHERE user_id = ${userId}::uuid ORDER BY chat_id`;
       return rows.map((row) => row.chatId);
@@ -218,14 +229,15 @@ export function createChatStore(prisma: PrismaClient) {
 
     /** In the order in which they joined. */
     listMembers(chatIds: readonly string[]): Promise<MemberRow[]> {
-      return prisma.$queryRaw`
-        SELECT ${MEMBER} FROM chat_member m WHERE m.chat_id = ANY(${[...chatIds]}::uuid[])
+      return query`
+        SELECT ${MEMBER}, ${USER} FROM chat_member m JOIN app_user u ON u.id = m.user_id
+        WHERE m.chat_id = ANY(${[...chatIds]}::uuid[])
         ORDER BY m.joined_at, m.user_id`;
     },
 
     /** At most two rows for each chat, the lowest first. */
     findReadFloors(chatIds: readonly string[]): Promise<ReadFloor[]> {
-      return prisma.$queryRaw`
+      return query`
         SELECT f.chat_id AS "chatId", f.user_id AS "userId", f.last_read_seq AS "lastReadSeq"
         FROM unnest(${[...chatIds]}::uuid[]) AS wanted(id), LATERAL (
           SELECT m.chat_id, m.user_id, m.last_read_seq FROM chat_member m WHERE m.chat_id = wanted.id
@@ -234,16 +246,13 @@ export function createChatStore(prisma: PrismaClient) {
     },
 
     /** Seqs have no gaps: what is unread is a difference, less what the member wrote themself. */
-    countUnread(
-      pairs: ReadonlyArray<{ chatId: string; userId: string }>,
-    ): Promise<Array<{ chatId: string; userId: string; unread: number }>> {
-      return prisma.$queryRaw`
+    countUnread(pairs: readonly Membership[]): Promise<Array<Membership & { unread: number }>> {
+      return query`
         SELECT m.chat_id AS "chatId", m.user_id AS "userId", (c.last_seq - m.last_read_seq - (
           SELECT count(*) FROM message own
           WHERE own.author_id = m.user_id AND own.chat_id = m.chat_id AND own.seq > m.last_read_seq
         ))::int AS unread
-        FROM unnest(${pairs.map((p) => p.chatId)}::uuid[], ${pairs.map((p) => p.userId)}::uuid[])
-          AS wanted(chat_id, user_id)
+        FROM ${unnestMemberships(pairs)}
         JOIN chat_member m ON m.chat_id = wanted.chat_id AND m.user_id = wanted.user_id
         JOIN chat c ON c.id = m.chat_id`;
     },
@@ -251,14 +260,14 @@ export function createChatStore(prisma: PrismaClient) {
     // What the feeds of a node ask (see realtime/source.ts).
 
     findHeads(chatIds: readonly string[]): Promise<ChatHead[]> {
-      return prisma.$queryRaw`SELECT ${HEAD} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
+      return query`SELECT ${HEAD} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
     },
 
     /** Those of the chats whose revision is another than the one known, or null where the chat is gone. */
     async findChangedHeads(
       known: ReadonlyArray<{ chatId: string; revision: number }>,
     ): Promise<Array<{ chatId: string; head: ChatHead | null }>> {
-      const rows = await prisma.$queryRaw<Array<{ wanted: string } & { [K in keyof ChatHead]: ChatHead[K] | null }>>`
+      const rows = await query<{ wanted: string } & { [K in keyof ChatHead]: ChatHead[K] | null }>`
         SELECT k.id AS wanted, ${HEAD}
         FROM unnest(${known.map((k) => k.chatId)}::uuid[], ${known.map((k) => k.revision)}::int[]) AS k(id, revision)
         LEFT JOIN chat c ON c.id = k.id WHERE c.revision IS DISTINCT FROM k.revision`;
@@ -270,15 +279,14 @@ export function createChatStore(prisma: PrismaClient) {
 
     /** Those of the pairs that are memberships now. */
     filterMemberships(pairs: readonly Membership[]): Promise<Membership[]> {
-      return prisma.$queryRaw`
+      return query`
         SELECT m.chat_id AS "chatId", m.user_id AS "userId"
-        FROM unnest(${pairs.map((p) => p.chatId)}::uuid[], ${pairs.map((p) => p.userId)}::uuid[])
-          AS wanted(chat_id, user_id)
+        FROM ${unnestMemberships(pairs)}
         JOIN chat_member m ON m.chat_id = wanted.chat_id AND m.user_id = wanted.user_id`;
     },
 
     findChangedUsers(known: readonly UserHead[]): Promise<UserHead[]> {
-      return prisma.$queryRaw`
+      return query`
         SELECT u.id AS "userId", u.revision
         FROM unnest(${known.map((k) => k.userId)}::uuid[], ${known.map((k) => k.revision)}::int[]) AS k(id, revision)
         JOIN app_user u ON u.id = k.id WHERE u.revision <> k.revision`;
@@ -287,7 +295,7 @@ export function createChatStore(prisma: PrismaClient) {
     /** Everything that each of the people is a member of, with their own revision; of those who have an account. */
     async findUserChats(userIds: readonly string[]): Promise<UserChats[]> {
       type ChatOfUser = UserChats['chats'][number];
-      const rows = await prisma.$queryRaw<Array<Pick<UserChats, 'userId' | 'horizon'> & { own: number } & ChatOfUser>>`
+      const rows = await query<Pick<UserChats, 'userId' | 'horizon'> & { own: number } & ChatOfUser>`
         SELECT u.id AS "userId", u.revision AS own, ${HORIZON} AS horizon, m.user_revision AS "userRevision",
           greatest(m.changed_in, c.changed_in) AS "changedIn", ${HEAD}
         FROM app_user u LEFT JOIN chat_member m ON m.user_id = u.id LEFT JOIN chat c ON c.id = m.chat_id
@@ -300,4 +308,9 @@ export function createChatStore(prisma: PrismaClient) {
       }));
     },
   };
+}
+
+function unnestMemberships(pairs: readonly Membership[]): Prisma.Sql {
+  return Prisma.sql`unnest(${pairs.map((p) => p.chatId)}::uuid[], ${pairs.map((p) => p.userId)}::uuid[])
+    AS wanted(chat_id, user_id)`;
 }

@@ -4,6 +4,7 @@ import { followLive, requireViewer } from '../../graphql/context.ts';
 import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
 import { Chat } from '../chats/chat-schema.ts';
 import { User } from '../users/user-schema.ts';
+import type { MessageView } from './message-store.ts';
 import { isReadByOthers } from './read-state.ts';
 
 const MessageType = builder.enumType('MessageType', {
@@ -15,7 +16,12 @@ const MessageType = builder.enumType('MessageType', {
   } as const,
 });
 
-export const Message = builder.prismaObject('Message', {
+const messageCursors = stringCursors<number>('message', String, (text) =>
+  /^\d{1,9}$/.test(text) ? Number(text) : null,
+);
+
+// Not a prismaObject: pages are read along with their authors.
+export const Message = builder.objectRef<MessageView>('Message').implement({
   description: 'Something said in a chat.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'UUID, for ever the same.' }),
@@ -36,8 +42,10 @@ the chat, everywhere.`,
       type: User,
       nullable: true,
       description: 'Null once the author’s account is gone, which no update of its own tells.',
-      resolve: (message, _args, { loaders }) =>
-        message.authorId === null ? null : loaders.user.load(message.authorId),
+      resolve({ authorId, author }, _args, { loaders }) {
+        if (author !== undefined) return author;
+        return authorId === null ? null : loaders.user.load(authorId);
+      },
     }),
     type: t.expose('type', { type: MessageType, description: 'What it carries.' }),
     body: t.exposeString('body', { description: 'Up to 8,000 characters. Empty once the message is deleted.' }),
@@ -59,6 +67,10 @@ the chat, everywhere.`,
       nullable: true,
       description: 'The chat’s revision when the message last changed after it was sent; null: never.',
     }),
+    cursor: t.string({
+      description: 'Its place in history, for `after` and `before` of `Chat.messages`, wherever the message came from.',
+      resolve: (message) => messageCursors.encode(message.seq),
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sent; never falls as seq rises.' }),
     editedAt: t.expose('editedAt', { type: 'DateTime', nullable: true, description: 'When it was last edited.' }),
     deletedAt: t.expose('deletedAt', { type: 'DateTime', nullable: true, description: 'When it was deleted.' }),
@@ -68,10 +80,6 @@ the chat, everywhere.`,
 const MessageConnection = builder.connectionObject(
   { type: Message, name: 'MessageConnection', description: 'A page of messages.' },
   { name: 'MessageEdge', description: 'One message of a page.' },
-);
-
-const messageCursors = stringCursors<number>('message', String, (text) =>
-  /^\d{1,9}$/.test(text) ? Number(text) : null,
 );
 
 builder.objectFields(Chat, (t) => ({
@@ -173,7 +181,9 @@ after that seq, then what follows, with no gap between the two. Without it: what
       afterSeq: t.arg.int({ description: 'The seq of the last message that the client has; 0: it has none.' }),
     },
     subscribe: (_root, { chatId, afterSeq }, context) =>
-      followLive(context, (viewer) => context.services.messages.followAdded(viewer, chatId, afterSeq ?? null)),
+      followLive(context, (viewer) =>
+        context.services.messages.followAdded(viewer, chatId, afterSeq ?? null, context.share),
+      ),
     resolve: (message) => message,
   }),
   messageUpdated: t.field({
@@ -187,7 +197,9 @@ it is now, then what follows.`,
       }),
     },
     subscribe: (_root, { chatId, afterRevision }, context) =>
-      followLive(context, (viewer) => context.services.messages.followUpdated(viewer, chatId, afterRevision ?? null)),
+      followLive(context, (viewer) =>
+        context.services.messages.followUpdated(viewer, chatId, afterRevision ?? null, context.share),
+      ),
     resolve: (message) => message,
   }),
 }));

@@ -7,10 +7,11 @@ import type { Page, PageRequest } from '../../persistence/paging.ts';
 import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { ChatFeeds } from '../../realtime/chat-feeds.ts';
 import type { LiveCursor } from '../../realtime/live-cursor.ts';
+import type { Share } from '../../realtime/lane.ts';
 import type { ChatRow } from '../chats/chat-store.ts';
 import type { ChatService } from '../chats/chat-service.ts';
 import { assertCanDelete, assertCanEdit } from './message-policy.ts';
-import type { MessageRow, MessageStore } from './message-store.ts';
+import type { MessageRow, MessageStore, MessageView } from './message-store.ts';
 
 export interface SendInput {
   chatId: string;
@@ -117,12 +118,17 @@ export function createMessageService({ store, chats, announcer, chatFeeds }: Mes
     },
 
     /** Of a chat that the viewer is known to see. */
-    list: (chatId: string, page: PageRequest<number>): Promise<Page<MessageRow>> => store.listPage(chatId, page),
+    list: (chatId: string, page: PageRequest<number>): Promise<Page<MessageView>> => store.listPage(chatId, page),
 
-    findLast: (chatIds: readonly string[]): Promise<MessageRow[]> => store.findLast(chatIds),
+    findLast: (chatIds: readonly string[]): Promise<MessageView[]> => store.findLast(chatIds),
 
     /** Every message behind `afterSeq`, else from now on, in order, until the viewer's right to hear ends. */
-    async followAdded(viewer: Viewer, chatId: string, afterSeq: number | null): Promise<LiveCursor<MessageRow>> {
+    async followAdded(
+      viewer: Viewer,
+      chatId: string,
+      afterSeq: number | null,
+      share?: Share<MessageRow>,
+    ): Promise<LiveCursor<MessageRow>> {
       const { chat } = await chats.getView(viewer, chatId);
       if (afterSeq !== null && (afterSeq < 0 || afterSeq > chat.lastSeq))
         throw new BadUserInputError('afterSeq', 'The chat has no such seq.');
@@ -131,11 +137,17 @@ export function createMessageService({ store, chats, announcer, chatFeeds }: Mes
         kind: 'added',
         after: afterSeq ?? chat.lastSeq,
         head: toHead(chat),
+        share,
       });
     },
 
     /** Every message that is edited, deleted or read by all after `afterRevision`, else from now on. */
-    async followUpdated(viewer: Viewer, chatId: string, afterRevision: number | null): Promise<LiveCursor<MessageRow>> {
+    async followUpdated(
+      viewer: Viewer,
+      chatId: string,
+      afterRevision: number | null,
+      share?: Share<MessageRow>,
+    ): Promise<LiveCursor<MessageRow>> {
       const { chat } = await chats.getView(viewer, chatId);
       if (afterRevision !== null && (afterRevision < 0 || afterRevision > chat.revision))
         throw new BadUserInputError('afterRevision', 'The chat has no such revision.');
@@ -144,6 +156,7 @@ export function createMessageService({ store, chats, announcer, chatFeeds }: Mes
         kind: 'updated',
         after: afterRevision ?? chat.revision,
         head: toHead(chat),
+        share,
       });
     },
   };

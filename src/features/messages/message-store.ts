@@ -1,34 +1,20 @@
-import { v7 as uuidv7 } from 'uuid';
 import { Prisma } from '../../generated/prisma/client.ts';
-import type { ChatRole, Message, MessageType, PrismaClient } from '../../generated/prisma/client.ts';
+import type { ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
-import { isUniqueViolation } from '../../persistence/prisma-errors.ts';
+import type { Query } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Range, UserHead } from '../../realtime/source.ts';
+import type { UserProfile } from '../users/user-store.ts';
+import { createMessageInsert, HEAD, MESSAGE, toHead, toJson, toWritten } from './message-insert-store.ts';
+import type { HeadColumns, MessageRow, Written } from './message-insert-store.ts';
 
-export type MessageRow = Message;
+export type { MessageRow };
 
-export interface NewMessage {
-  chatId: string;
-  authorId: string;
-  type: MessageType;
-  body: string;
-  extraData: unknown;
-  clientId: string | null;
-  /** SHA-256 of what is sent, where there is a client id. */
-  sentHash: Buffer | null;
-}
-
-/** A message and the counters of its chat right after the change; the message is null where nothing was to be done. */
-export interface Written {
-  message: MessageRow;
-  head: ChatHead;
-}
-
-export interface Sent extends Written {
-  /** False: the message stood already under the sender's client id, and nothing was written. */
-  isNew: boolean;
+/** A message as it is shown. */
+export interface MessageView extends MessageRow {
+  /** Null: their account is gone. Undefined: not read along. */
+  author?: UserProfile | null;
 }
 
 export interface ReadMark {
@@ -36,44 +22,20 @@ export interface ReadMark {
   moved: { userHead: UserHead; chatHead: ChatHead; ticked: number } | null;
 }
 
+/** For what is shown to somebody in pages and lists; a chat's many subscribers share the reads of their own. */
+const AUTHOR = Prisma.sql`u.id AS "author.id", u.email AS "author.email", u.first_name AS "author.firstName",
+  u.last_name AS "author.lastName", u.avatar_url AS "author.avatarUrl", u.created_at AS "author.createdAt"`;
+
 export type MessageStore = ReturnType<typeof createMessageStore>;
 
-const MESSAGE = Prisma.sql`m.id, m.chat_id AS "chatId", m.seq, m.author_id AS "authorId", m.type::text AS type, m.body,
-  m.extra_data AS "extraData", m.client_id AS "clientId", m.sent_hash AS "sentHash", m.created_at AS "createdAt",
-  m.edited_at AS "editedAt", m.deleted_at AS "deletedAt", m.revision`;
-
-const HEAD = Prisma.sql`c.last_seq AS "headLastSeq", c.revision AS "headRevision",
-  c.members_revision AS "headMembersRevision"`;
-
-interface HeadColumns {
-  headLastSeq: number;
-  headRevision: number;
-  headMembersRevision: number;
-}
-
-/** A repeated send meets the first one at the unique key at most once for each that is in flight. */
-const SEND_ATTEMPTS = 5;
-
-export function createMessageStore(prisma: PrismaClient) {
+export function createMessageStore(prisma: PrismaClient, query: Query) {
   return {
-    /**
-     * One statement: takes the chat's row, checks the membership behind that lock, numbers, inserts, and bumps the
-     * chat. Null when there is no such chat or the author is not a member.
-     */
-    async insert(message: NewMessage): Promise<Sent | null> {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await insertOnce(prisma, message);
-        } catch (error) {
-          // The same client id was committed after this statement began: the next one finds it.
-          if (!isUniqueViolation(error) || attempt === SEND_ATTEMPTS) throw error;
-        }
-      }
-    },
+    /** Null when there is no such chat or the author is not a member. */
+    insert: createMessageInsert(query),
 
     /** Null when there is no such message, or the person is not a member of its chat. */
     async findForMember(id: string, userId: string): Promise<{ message: MessageRow; role: ChatRole } | null> {
-      const rows = await prisma.$queryRaw<Array<MessageRow & { role: ChatRole }>>`
+      const rows = await query<MessageRow & { role: ChatRole }>`
         SELECT ${MESSAGE}, cm.role::text AS role FROM message m
         JOIN chat_member cm ON cm.chat_id = m.chat_id AND cm.user_id = ${userId}::uuid
         WHERE m.id = ${id}::uuid`;
@@ -103,20 +65,22 @@ export function createMessageStore(prisma: PrismaClient) {
       return rewrite(message, editorId, Prisma.sql`body = '', extra_data = NULL, deleted_at = clock_timestamp()`);
     },
 
-    async listPage(chatId: string, page: PageRequest<number>): Promise<Page<MessageRow>> {
+    async listPage(chatId: string, page: PageRequest<number>): Promise<Page<MessageView>> {
       const after = page.after === null ? Prisma.empty : Prisma.sql`AND m.seq > ${page.after}`;
       const before = page.before === null ? Prisma.empty : Prisma.sql`AND m.seq < ${page.before}`;
       const order = page.direction === 'forward' ? Prisma.sql`ASC` : Prisma.sql`DESC`;
-      const rows = await prisma.$queryRaw<MessageRow[]>`
-        SELECT ${MESSAGE} FROM message m WHERE m.chat_id = ${chatId}::uuid ${after} ${before}
+      const rows = await query<MessageView>`
+        SELECT ${MESSAGE}, ${AUTHOR} FROM message m LEFT JOIN app_user u ON u.id = m.author_id
+        WHERE m.chat_id = ${chatId}::uuid ${after} ${before}
         ORDER BY m.seq ${order} LIMIT ${page.limit + 1}`;
       return toPage(rows, page);
     },
 
     /** The newest message of each chat that has one. */
-    findLast(chatIds: readonly string[]): Promise<MessageRow[]> {
-      return prisma.$queryRaw`
-        SELECT ${MESSAGE} FROM chat c JOIN message m ON m.chat_id = c.id AND m.seq = c.last_seq
+    findLast(chatIds: readonly string[]): Promise<MessageView[]> {
+      return query`
+        SELECT ${MESSAGE}, ${AUTHOR} FROM chat c JOIN message m ON m.chat_id = c.id AND m.seq = c.last_seq
+        LEFT JOIN app_user u ON u.id = m.author_id
         WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
     },
 
@@ -195,7 +159,7 @@ export function createMessageStore(prisma: PrismaClient) {
     // What the feeds of a node ask (see realtime/source.ts).
 
     listAdded(ranges: readonly Range[]): Promise<MessageRow[]> {
-      return prisma.$queryRaw`
+      return query`
         SELECT ${MESSAGE} FROM ${unnestRanges(ranges)} CROSS JOIN LATERAL (
           SELECT * FROM message m WHERE m.chat_id = r.chat_id AND m.seq > r.after AND m.seq <= r.up_to
           ORDER BY m.seq LIMIT r.max
@@ -203,7 +167,7 @@ export function createMessageStore(prisma: PrismaClient) {
     },
 
     listUpdated(ranges: readonly Range[]): Promise<MessageRow[]> {
-      return prisma.$queryRaw`
+      return query`
         SELECT ${MESSAGE} FROM ${unnestRanges(ranges)} CROSS JOIN LATERAL (
           SELECT * FROM message m WHERE m.chat_id = r.chat_id AND m.revision > r.after AND m.revision <= r.up_to
           ORDER BY m.revision LIMIT r.max
@@ -212,7 +176,7 @@ export function createMessageStore(prisma: PrismaClient) {
   };
 
   async function rewrite(message: MessageRow, editorId: string, change: Prisma.Sql): Promise<Written | null> {
-    const rows = await prisma.$queryRaw<Array<MessageRow & HeadColumns>>`
+    const rows = await query<MessageRow & HeadColumns>`
       WITH locked AS MATERIALIZED (
         SELECT id FROM chat WHERE id = ${message.chatId}::uuid FOR NO KEY UPDATE
       ), member AS MATERIALIZED (
@@ -228,38 +192,6 @@ export function createMessageStore(prisma: PrismaClient) {
       RETURNING ${MESSAGE}, ${HEAD}`;
     return rows[0] ? toWritten(rows[0]) : null;
   }
-}
-
-async function insertOnce(prisma: PrismaClient, message: NewMessage): Promise<Sent | null> {
-  const rows = await prisma.$queryRaw<Array<MessageRow & HeadColumns & { isNew: boolean }>>`
-    WITH locked AS MATERIALIZED (
-      SELECT id FROM chat WHERE id = ${message.chatId}::uuid
-        AND EXISTS (SELECT 1 FROM chat_member WHERE chat_id = ${message.chatId}::uuid
-          AND user_id = ${message.authorId}::uuid)
-      FOR NO KEY UPDATE
-    ), member AS MATERIALIZED (
-      SELECT cm.chat_id FROM chat_member cm JOIN locked ON locked.id = cm.chat_id
-      WHERE cm.user_id = ${message.authorId}::uuid FOR KEY SHARE OF cm
-    ), standing AS (
-      SELECT * FROM message WHERE chat_id = ${message.chatId}::uuid AND author_id = ${message.authorId}::uuid
-        AND client_id = ${message.clientId}
-    ), bumped AS (
-      UPDATE chat SET last_seq = last_seq + 1, revision = chat.revision + 1,
-        updated_at = greatest(updated_at, clock_timestamp())
-      FROM member WHERE id = member.chat_id AND NOT EXISTS (SELECT 1 FROM standing)
-      RETURNING chat.*
-    ), inserted AS (
-      INSERT INTO message (id, chat_id, seq, author_id, type, body, extra_data, client_id, sent_hash, created_at)
-      SELECT ${uuidv7()}::uuid, id, last_seq, ${message.authorId}::uuid, ${message.type}::message_type, ${message.body},
-        ${toJson(message.extraData)}::jsonb, ${message.clientId}, ${message.sentHash}, updated_at FROM bumped
-      RETURNING *
-    )
-    SELECT ${MESSAGE}, true AS "isNew", ${HEAD} FROM inserted m JOIN bumped c ON c.id = m.chat_id
-    UNION ALL
-    SELECT ${MESSAGE}, false, ${HEAD} FROM standing m JOIN member ON member.chat_id = m.chat_id
-      JOIN chat c ON c.id = m.chat_id`;
-  const row = rows[0];
-  return row ? { ...toWritten(row), isNew: row.isNew } : null;
 }
 
 /**
@@ -304,22 +236,4 @@ function tickMessages(chatId: string): Prisma.Sql {
 function unnestRanges(ranges: readonly Range[]): Prisma.Sql {
   return Prisma.sql`unnest(${ranges.map((r) => r.chatId)}::uuid[], ${ranges.map((r) => r.after)}::int[],
     ${ranges.map((r) => r.upTo)}::int[], ${ranges.map((r) => r.limit)}::int[]) AS r(chat_id, after, up_to, max)`;
-}
-
-function toJson(value: unknown): string | null {
-  return value === null || value === undefined ? null : JSON.stringify(value);
-}
-
-function toHead(chatId: string, row: HeadColumns): ChatHead {
-  return {
-    chatId,
-    lastSeq: row.headLastSeq,
-    revision: row.headRevision,
-    membersRevision: row.headMembersRevision,
-  };
-}
-
-function toWritten(row: MessageRow & HeadColumns): Written {
-  const { headLastSeq, headRevision, headMembersRevision, ...message } = row;
-  return { message, head: toHead(row.chatId, { headLastSeq, headRevision, headMembersRevision }) };
 }

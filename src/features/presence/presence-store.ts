@@ -1,5 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { Query } from '../../persistence/query.ts';
 
 export interface PresenceState {
   userId: string;
@@ -23,7 +24,7 @@ const lockPeople = (condition: Prisma.Sql) =>
 
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
-export function createPresenceStore(prisma: PrismaClient, nodeId: string) {
+export function createPresenceStore(prisma: PrismaClient, query: Query, nodeId: string) {
   return {
     /** Also puts the node back when others have taken it for dead; answers whether they had. */
     async renewLease(): Promise<boolean> {
@@ -67,7 +68,7 @@ export function createPresenceStore(prisma: PrismaClient, nodeId: string) {
 
     /** One statement for all. */
     findStates(userIds: readonly string[]): Promise<PresenceState[]> {
-      return prisma.$queryRaw`
+      return query`
         SELECT u.id AS "userId", coalesce(live.online, false) AS "isOnline",
           CASE WHEN live.online THEN NULL ELSE greatest(u.last_seen_at, live.renewed_at) END AS "lastSeenAt"
         FROM app_user u LEFT JOIN LATERAL (

@@ -1,5 +1,6 @@
+import { limitedByAddress } from '../../graphql/address-limits.ts';
 import { builder } from '../../graphql/builder.ts';
-import { requireViewer } from '../../graphql/context.ts';
+import { requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
 import { User } from '../users/user-schema.ts';
 import type { SignedIn } from './session-service.ts';
 
@@ -21,6 +22,7 @@ WebSocket. Each refresh token works once.`,
       description: 'The end of the session, however often it is refreshed.',
     }),
     user: t.field({
+      extensions: VIEWER_DEPENDENT,
       type: User,
       description: 'Who signed in.',
       resolve(payload, _args, { selves }) {
@@ -42,6 +44,7 @@ const Session = builder.prismaObject('Session', {
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it signed in.' }),
     lastUsedAt: t.expose('lastUsedAt', { type: 'DateTime', description: 'When it last had its tokens renewed.' }),
     isCurrent: t.boolean({
+      extensions: VIEWER_DEPENDENT,
       description: 'The session that asks.',
       resolve: (session, _args, { viewer }) => viewer?.sessionId === session.id,
     }),
@@ -83,18 +86,21 @@ const LoginInput = builder.inputType('LoginInput', {
 
 builder.mutationFields((t) => ({
   register: t.field({
+    extensions: limitedByAddress('register'),
     type: AuthPayload,
     description: 'Makes an account and signs in.',
     args: { input: t.arg({ type: RegisterInput, required: true, description: 'The account.' }) },
-    resolve: (_root, { input }, { services, userAgent }) => services.sessions.register(input, userAgent),
+    resolve: (_root, { input }, { services, client }) => services.sessions.register(input, client),
   }),
   login: t.field({
+    extensions: limitedByAddress('login'),
     type: AuthPayload,
     description: 'Signs in: a new session.',
     args: { input: t.arg({ type: LoginInput, required: true, description: 'E-mail and password.' }) },
-    resolve: (_root, { input }, { services, userAgent }) => services.sessions.login(input, userAgent),
+    resolve: (_root, { input }, { services, client }) => services.sessions.login(input, client),
   }),
   refresh: t.field({
+    extensions: limitedByAddress('refresh'),
     type: AuthPayload,
     description: `Trades a refresh token for new tokens. Asked again with the same token, it answers the same refresh
 token, until that one or its access token is used; after that, the old token ends the session.`,

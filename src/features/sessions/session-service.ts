@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { AccessTokens } from '../../auth/access-tokens.ts';
+import type { Client } from '../../auth/client.ts';
 import type { Passwords } from '../../auth/passwords.ts';
 import type { RefreshToken, RefreshTokens } from '../../auth/refresh-tokens.ts';
 import type { Viewer } from '../../auth/viewer.ts';
@@ -8,6 +9,7 @@ import { LIMITS, readEmail, readId, readLine, readNewPassword } from '../../inpu
 import type { Logger } from '../../logger.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
+import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import type { UserRow } from '../users/user-store.ts';
 import { readNames } from '../users/user-service.ts';
 import type { UserService } from '../users/user-service.ts';
@@ -42,6 +44,7 @@ export interface SessionServiceOptions {
   passwords: Passwords;
   accessTokens: AccessTokens;
   refreshTokens: RefreshTokens;
+  rateLimits: RateLimits;
   refreshTokenTtlMs: number;
   logger: Logger;
 }
@@ -49,7 +52,7 @@ export interface SessionServiceOptions {
 export type SessionService = ReturnType<typeof createSessionService>;
 
 export function createSessionService(options: SessionServiceOptions) {
-  const { store, users, liveSessions, passwords, accessTokens, refreshTokens, logger } = options;
+  const { store, users, liveSessions, passwords, accessTokens, refreshTokens, rateLimits, logger } = options;
 
   async function signIn(user: UserRow, deviceName: string | null): Promise<SignedIn> {
     const token = refreshTokens.first(store.newId());
@@ -80,10 +83,18 @@ export function createSessionService(options: SessionServiceOptions) {
     };
   }
 
+  /** An unknown e-mail takes as long as a wrong password. */
+  async function findByPassword(email: string, password: string): Promise<UserRow | null> {
+    const plausible = email.length <= LIMITS.email && email.isWellFormed() && !email.includes('\0');
+    const user = plausible ? await users.findByEmail(email) : null;
+    return (await passwords.verify(user?.passwordHash ?? null, cut(password))) ? user : null;
+  }
+
   /** @throws AppError INVALID_CREDENTIALS when the password is not the viewer's. */
   async function assertPassword(viewer: Viewer, field: string, password: string): Promise<void> {
     const user = await users.get(viewer.userId);
-    if (!(await passwords.verify(user.passwordHash, cut(password))))
+    const check = async () => ((await passwords.verify(user.passwordHash, cut(password))) ? user : null);
+    if (!(await rateLimits.guessAgain(viewer.sessionId, check)))
       throw new AppError('INVALID_CREDENTIALS', 'The password is not right.', { field });
   }
 
@@ -104,7 +115,7 @@ export function createSessionService(options: SessionServiceOptions) {
   }
 
   return {
-    async register(input: Registration, userAgent: string | null): Promise<SignedIn> {
+    async register(input: Registration, { userAgent }: Client): Promise<SignedIn> {
       const email = readEmail('input.email', input.email);
       const names = readNames(input);
       const deviceName = readDeviceName(input.deviceName, userAgent);
@@ -114,12 +125,11 @@ export function createSessionService(options: SessionServiceOptions) {
     },
 
     /** An unknown e-mail and a wrong password are answered alike, in words and in time. */
-    async login(input: Credentials, userAgent: string | null): Promise<SignedIn> {
-      const deviceName = readDeviceName(input.deviceName, userAgent);
-      const plausible = input.email.length <= LIMITS.email && input.email.isWellFormed() && !input.email.includes('\0');
-      const user = plausible ? await users.findByEmail(input.email.trim().toLowerCase()) : null;
-      const matches = await passwords.verify(user?.passwordHash ?? null, cut(input.password));
-      if (!user || !matches) throw invalidCredentials();
+    async login(input: Credentials, client: Client): Promise<SignedIn> {
+      const deviceName = readDeviceName(input.deviceName, client.userAgent);
+      const email = input.email.trim().toLowerCase();
+      const user = await rateLimits.guessLogin(email, client.address, () => findByPassword(email, input.password));
+      if (!user) throw invalidCredentials();
       return signIn(user, deviceName);
     },
 
@@ -131,6 +141,7 @@ export function createSessionService(options: SessionServiceOptions) {
     async refresh(text: string): Promise<SignedIn> {
       const token = refreshTokens.decode(text);
       if (!token) throw invalidRefreshToken();
+      await rateLimits.countRefresh(token.sessionId);
       const hash = refreshTokens.hash(token);
       const next = refreshTokens.successor(token);
       const session =

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient, Session } from '../../generated/prisma/client.ts';
+import type { Query } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 
 export type SessionRow = Session;
@@ -29,7 +30,7 @@ const COLUMNS = Prisma.sql`id, user_id AS "userId", device_name AS "deviceName",
   last_used_at AS "lastUsedAt", expires_at AS "expiresAt", generation, confirmed_generation AS "confirmedGeneration",
   current_hash AS "currentHash", parent_hash AS "parentHash"`;
 
-export function createSessionStore(prisma: PrismaClient) {
+export function createSessionStore(prisma: PrismaClient, query: Query) {
   return {
     newId: (): string => uuidv7(),
 
@@ -49,19 +50,19 @@ export function createSessionStore(prisma: PrismaClient) {
 
     /** The session, if it has not ended. */
     async findLive(id: string): Promise<SessionRow | null> {
-      const rows = await prisma.$queryRaw<SessionRow[]>`
+      const rows = await query<SessionRow>`
         SELECT ${COLUMNS} FROM session WHERE id = ${id}::uuid AND expires_at > now()`;
       return rows[0] ?? null;
     },
 
-    async findLiveStates(ids: readonly string[]): Promise<SessionState[]> {
-      return prisma.$queryRaw`
+    findLiveStates(ids: readonly string[]): Promise<SessionState[]> {
+      return query`
         SELECT id, user_id AS "userId", confirmed_generation AS "confirmedGeneration"
         FROM session WHERE id = ANY(${[...ids]}::uuid[]) AND expires_at > now()`;
     },
 
     listByUser(userId: string): Promise<SessionRow[]> {
-      return prisma.$queryRaw`
+      return query`
         SELECT ${COLUMNS} FROM session WHERE user_id = ${userId}::uuid AND expires_at > now()
         ORDER BY last_used_at DESC, id DESC`;
     },

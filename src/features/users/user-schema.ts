@@ -1,13 +1,18 @@
 import { validate as isUuid } from 'uuid';
+import { NotFoundError } from '../../errors.ts';
+import { limitedByAddress } from '../../graphql/address-limits.ts';
 import { builder } from '../../graphql/builder.ts';
-import { requireViewer } from '../../graphql/context.ts';
+import { requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
 import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
+import type { UserProfile } from './user-store.ts';
 
-export const User = builder.prismaObject('User', {
+// Not a prismaObject: others read a person's profile along with what is theirs.
+export const User = builder.objectRef<UserProfile>('User').implement({
   description: 'A person with an account.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'UUID, for ever the same.' }),
     email: t.string({
+      extensions: VIEWER_DEPENDENT,
       nullable: true,
       description: 'Visible to the user themself only; null for everybody else.',
       resolve: (user, _args, { selves }) => (selves.has(user.id) ? user.email : null),
@@ -44,7 +49,11 @@ builder.queryFields((t) => ({
   me: t.field({
     type: User,
     description: 'The viewer.',
-    resolve: (_root, _args, context) => context.services.users.get(requireViewer(context).userId),
+    async resolve(_root, _args, context) {
+      const user = await context.loaders.user.load(requireViewer(context).userId);
+      if (!user) throw new NotFoundError();
+      return user;
+    },
   }),
   user: t.field({
     type: User,
@@ -57,6 +66,7 @@ builder.queryFields((t) => ({
     },
   }),
   users: t.field({
+    extensions: limitedByAddress('search'),
     type: UserConnection,
     description: 'Other people whose name begins with every given word, or whose e-mail is exactly this; by name.',
     args: {

@@ -4,6 +4,7 @@ import { LIMITS, readId, readLine, readText } from '../../input-rules.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
 import { isUniqueViolation } from '../../persistence/prisma-errors.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
+import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import { nameWords } from './name-words.ts';
 import type { UserRow, UserStore } from './user-store.ts';
 
@@ -17,7 +18,7 @@ export interface NewAccount {
 
 export type UserService = ReturnType<typeof createUserService>;
 
-export function createUserService(store: UserStore) {
+export function createUserService(store: UserStore, rateLimits: Pick<RateLimits, 'countSearch'>) {
   return {
     /** Null when nobody has the id. */
     async find(id: string): Promise<UserRow | null> {
@@ -49,6 +50,7 @@ export function createUserService(store: UserStore) {
     /** Other people whose names begin with every given word, or whose e-mail is exactly the text. */
     async search(viewer: Viewer, text: string, page: PageRequest<string>): Promise<Page<UserRow>> {
       const search = readText('search', text, LIMITS.search);
+      await rateLimits.countSearch(viewer.userId);
       return store.search({
         except: viewer.userId,
         words: nameWords(search),

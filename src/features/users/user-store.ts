@@ -2,9 +2,14 @@ import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient, User } from '../../generated/prisma/client.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
+import { queryWithin } from '../../persistence/query.ts';
+import type { Query } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 
 export type UserRow = User;
+
+/** What of somebody may be shown, and is read along with what is theirs. */
+export type UserProfile = Pick<User, 'id' | 'email' | 'firstName' | 'lastName' | 'avatarUrl' | 'createdAt'>;
 
 export interface NewUser {
   email: string;
@@ -27,7 +32,11 @@ export interface UserSearch {
 
 export type UserStore = ReturnType<typeof createUserStore>;
 
-export function createUserStore(prisma: PrismaClient) {
+const USER = Prisma.sql`u.id, u.email, u.password_hash AS "passwordHash", u.first_name AS "firstName",
+  u.last_name AS "lastName", u.avatar_url AS "avatarUrl", u.created_at AS "createdAt", u.last_seen_at AS "lastSeenAt",
+  u.revision`;
+
+export function createUserStore(prisma: PrismaClient, query: Query) {
   return {
     /** Raises a unique violation when the e-mail is taken. */
     insert({ words, ...user }: NewUser, db: Db = prisma): Promise<UserRow> {
@@ -36,12 +45,13 @@ export function createUserStore(prisma: PrismaClient) {
       });
     },
 
-    findByIds(ids: readonly string[], db: Db = prisma): Promise<UserRow[]> {
-      return db.user.findMany({ where: { id: { in: [...ids] } } });
+    findByIds(ids: readonly string[], db?: Db): Promise<UserRow[]> {
+      const ask = db ? queryWithin(db) : query;
+      return ask`SELECT ${USER} FROM app_user u WHERE u.id = ANY(${[...ids]}::uuid[])`;
     },
 
-    findById(id: string, db: Db = prisma): Promise<UserRow | null> {
-      return db.user.findUnique({ where: { id } });
+    async findById(id: string, db?: Db): Promise<UserRow | null> {
+      return (await this.findByIds([id], db))[0] ?? null;
     },
 
     findByEmail(email: string): Promise<UserRow | null> {
@@ -55,16 +65,12 @@ export function createUserStore(prisma: PrismaClient) {
         ? Prisma.sql`AND (${SORT_NAME}, u.id) >
             (SELECT lower(a.first_name || ' ' || a.last_name), a.id FROM app_user a WHERE a.id = ${page.after}::uuid)`
         : Prisma.empty;
-      const found = await prisma.$queryRaw<Array<{ id: string }>>`
-        SELECT u.id FROM app_user u
+      const rows = await query<UserRow>`
+        SELECT ${USER} FROM app_user u
         WHERE u.id IN (${byName} UNION SELECT e.id FROM app_user e WHERE e.email = ${email})
           AND u.id <> ${except}::uuid ${after}
         ORDER BY ${SORT_NAME}, u.id LIMIT ${page.limit + 1}`;
-      const rows = new Map((await this.findByIds(found.map((row) => row.id))).map((row) => [row.id, row]));
-      return toPage(
-        found.map((row) => rows.get(row.id)).filter((row) => row !== undefined),
-        page,
-      );
+      return toPage(rows, page);
     },
 
     /** Rejects when the account is gone. */

@@ -1,0 +1,117 @@
+import { ServiceUnavailableError } from '../errors.ts';
+
+/** One entry, and how its caller is answered. The first answer counts. */
+export interface Job<Entry, Result> {
+  readonly entry: Entry;
+  resolve(result: Result): void;
+  reject(error: unknown): void;
+}
+
+export interface CoalescerOptions<Entry, Result> {
+  /** Of the entries of one key, one batch at a time is under way. */
+  keyOf(entry: Entry): string;
+  /**
+   * Does a batch. The next one may start when this settles; a job that is left unanswered is to be answered later, and
+   * holds up its own key alone. What it throws answers the jobs that have no answer yet.
+   */
+  run(batch: Array<Job<Entry, Result>>): Promise<void>;
+  /** Batches at a time. */
+  limit: number;
+  /** Entries in one batch at most. */
+  maxBatchSize: number;
+  /** So many ms after it came, an entry is refused with SERVICE_UNAVAILABLE; it may have been done all the same. */
+  answerWithinMs: number;
+}
+
+interface Waiting<Entry, Result> extends Job<Entry, Result> {
+  isRefused: boolean;
+}
+
+/**
+ * Gathers what comes while a batch is under way into the next one. Entries of one key are done in the order in which
+ * they came.
+ */
+export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, Result>) {
+  const { keyOf, run, limit, maxBatchSize, answerWithinMs } = options;
+  const waiting = new Map<string, Array<Waiting<Entry, Result>>>();
+  /** How many of a key's entries are under way. */
+  const underWay = new Map<string, number>();
+  let batches = 0;
+  let isScheduled = false;
+
+  function schedule(): void {
+    if (isScheduled || batches === limit || waiting.size === 0) return;
+    isScheduled = true;
+    // Not a microtask: the embedded database yields nothing else, and sockets would never be read.
+    setImmediate(start);
+  }
+
+  function start(): void {
+    isScheduled = false;
+    const batch = takeBatch();
+    if (batch.length === 0) return;
+    batches += 1;
+    void doBatch(batch);
+    schedule();
+  }
+
+  function takeBatch() {
+    const batch: Array<Waiting<Entry, Result>> = [];
+    for (const [key, entries] of waiting) {
+      if (batch.length === maxBatchSize) break;
+      if (underWay.has(key)) continue;
+      const wanted = entries.filter(({ isRefused }) => !isRefused);
+      const taken = wanted.splice(0, maxBatchSize - batch.length);
+      waiting.delete(key);
+      if (taken.length > 0) underWay.set(key, taken.length);
+      // Behind the other keys, so that a busy one does not keep them waiting.
+      if (wanted.length > 0) waiting.set(key, wanted);
+      batch.push(...taken);
+    }
+    return batch;
+  }
+
+  async function doBatch(batch: Array<Waiting<Entry, Result>>): Promise<void> {
+    try {
+      await run(batch);
+    } catch (error) {
+      for (const job of batch) job.reject(error);
+    }
+    batches -= 1;
+    schedule();
+  }
+
+  function answered(key: string): void {
+    const left = underWay.get(key)! - 1;
+    if (left > 0) underWay.set(key, left);
+    else underWay.delete(key);
+    schedule();
+  }
+
+  return (entry: Entry): Promise<Result> =>
+    new Promise<Result>((resolve, reject) => {
+      const key = keyOf(entry);
+      const timer = setTimeout(() => {
+        job.isRefused = true;
+        reject(new ServiceUnavailableError());
+      }, answerWithinMs);
+      let isAnswered = false;
+      const answer = (settle: () => void) => {
+        if (isAnswered) return;
+        isAnswered = true;
+        clearTimeout(timer);
+        settle();
+        answered(key);
+      };
+      const job: Waiting<Entry, Result> = {
+        entry,
+        isRefused: false,
+        resolve: (result) => answer(() => resolve(result)),
+        reject: (error) => answer(() => reject(error)),
+      };
+      const entries = waiting.get(key);
+      if (entries) entries.push(job);
+      else waiting.set(key, [job]);
+      schedule();
+    });
+}

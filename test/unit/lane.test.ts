@@ -1,0 +1,333 @@
+import { describe, expect, it } from 'vitest';
+import { NotFoundError } from '../../src/errors.ts';
+import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
+import type { FeedKind } from '../../src/realtime/chat-feed.ts';
+import type { ChatHead, FeedMessage } from '../../src/realtime/source.ts';
+import { createQuietBroker, createTruth, turn } from '../support/chat-truth.ts';
+import { deferred } from '../support/wait.ts';
+
+/** What the person was told, in order: by the lane in pieces, by the cursor one by one. */
+type Heard = string[] | string;
+
+function setUp() {
+  const truth = createTruth();
+  const { broker } = createQuietBroker();
+  const failures: unknown[] = [];
+  const feeds = createChatFeeds<FeedMessage>({
+    source: truth.source,
+    broker,
+    isTransient: () => false,
+    onFailure: (error) => void failures.push(error),
+  });
+  const asked: string[] = [];
+  /** What keeps the shared answers from being made. */
+  const state = { gate: Promise.resolve() as Promise<unknown>, answer: (text: string): string | null => text };
+
+  function listen(
+    userId: string,
+    {
+      key = 'a question',
+      kind = 'added',
+      after = truth.head().lastSeq,
+      head = truth.head(),
+    }: { key?: string; kind?: FeedKind; after?: number; head?: ChatHead } = {},
+  ) {
+    const heard: Heard[] = [];
+    const reader = { isFull: false, breaks: false };
+    const cursor = feeds.follow({
+      userId,
+      kind,
+      after,
+      head,
+      share: {
+        key,
+        createAnswer: () => async (message) => {
+          asked.push(`${key} ${message.seq}`);
+          await state.gate;
+          return state.answer(String(message.seq));
+        },
+        outlet: {
+          push(answers) {
+            if (reader.breaks) throw new Error('broken');
+            if (!reader.isFull) heard.push([...answers]);
+            return !reader.isFull;
+          },
+        },
+      },
+    });
+    const ended = (async () => {
+      for await (const message of cursor) heard.push(String(message.seq));
+    })().then(
+      () => 'left',
+      (error: unknown) => error,
+    );
+    return { heard, ended, reader, leave: () => cursor.return() };
+  }
+
+  return { truth, feeds, listen, asked, failures, state, say: () => feeds.committed(truth.say()) };
+}
+
+describe('listeners who asked the same', () => {
+  it('are given one answer', async () => {
+    const { listen, asked, say } = setUp();
+    const both = [listen('ann'), listen('bob')];
+    await turn();
+    say();
+    await turn();
+    expect(asked).toEqual(['a question 1']);
+    expect(both.map(({ heard }) => heard)).toEqual([[['1']], [['1']]]);
+  });
+
+  it('are given what came in one turn in one piece', async () => {
+    const { listen, say } = setUp();
+    const { heard } = listen('ann');
+    await turn();
+    for (let nth = 0; nth < 4; nth += 1) say();
+    await turn();
+    expect(heard).toEqual([['1', '2', '3', '4']]);
+  });
+
+  it('are given no more in one piece than a reader should hold', async () => {
+    const { listen, state, say } = setUp();
+    state.answer = (text) => text.padStart(40_000);
+    const { heard } = listen('ann');
+    await turn();
+    for (let nth = 0; nth < 3; nth += 1) say();
+    await turn();
+    expect(heard.map((piece) => piece.length)).toEqual([2, 1]);
+  });
+
+  it('share with nobody who asked otherwise, or about something else', async () => {
+    const { truth, feeds, listen, asked, say } = setUp();
+    const own = listen('ann');
+    const other = listen('bob', { key: 'another question' });
+    const updates = listen('bob', { kind: 'updated', after: truth.head().revision });
+    await turn();
+    say();
+    await turn();
+    feeds.committed(truth.edit(1));
+    await turn();
+    expect(asked).toEqual(['a question 1', 'another question 1', 'a question 1']);
+    expect([own, other, updates].map(({ heard }) => heard)).toEqual([[['1']], [['1']], [['1']]]);
+  });
+
+  it('share changes, though other things came between them', async () => {
+    const { truth, feeds, listen, asked, say } = setUp();
+    say();
+    const early = listen('ann', { kind: 'updated', after: truth.head().revision });
+    await turn();
+    say();
+    await turn();
+    const late = listen('bob', { kind: 'updated', after: truth.head().revision });
+    await turn();
+    feeds.committed(truth.edit(1));
+    await turn();
+    expect(asked).toEqual(['a question 1']);
+    expect([early.heard, late.heard]).toEqual([[['1']], [['1']]]);
+  });
+});
+
+describe('whoever', () => {
+  it('is behind reads for themself, and is handed the rest once they have everything', async () => {
+    const { listen, asked, say, truth } = setUp();
+    const live = listen('ann');
+    for (let nth = 0; nth < 3; nth += 1) say();
+    await turn();
+    const late = listen('bob', { after: 0, head: truth.head() });
+    await turn();
+    expect(late.heard).toEqual(['1', '2', '3']);
+    say();
+    await turn();
+    expect(late.heard).toEqual(['1', '2', '3', ['4']]);
+    expect(live.heard.flat()).toEqual(['1', '2', '3', '4']);
+    expect(asked.filter((question) => question === 'a question 4')).toHaveLength(1);
+  });
+
+  it('joins while an answer is being made, with a part of it or all of it, misses and repeats nothing', async () => {
+    const { listen, state, say, truth } = setUp();
+    const live = listen('ann');
+    await turn();
+    const gate = deferred();
+    state.gate = gate.promise;
+    say();
+    await turn();
+    say();
+    const joining = [0, 1, 2].map((after) => listen('bob', { after, head: truth.head() }));
+    await turn();
+    say();
+    gate.resolve();
+    await turn();
+    say();
+    await turn();
+    expect(live.heard.flat()).toEqual(['1', '2', '3', '4']);
+    for (const [after, { heard }] of joining.entries()) expect(heard.flat()).toEqual(['1', '2', '3', '4'].slice(after));
+  });
+
+  it('has not taken the last piece goes on by their own position, and comes back', async () => {
+    const { listen, say } = setUp();
+    const [brisk, slow] = [listen('ann'), listen('bob')];
+    await turn();
+    slow.reader.isFull = true;
+    say();
+    await turn();
+    slow.reader.isFull = false;
+    say();
+    await turn();
+    expect(slow.heard).toEqual(['1', ['2']]);
+    expect(brisk.heard).toEqual([['1'], ['2']]);
+  });
+
+  it('breaks ends alone', async () => {
+    const { listen, say } = setUp();
+    const [whole, broken, last] = [listen('ann'), listen('bob'), listen('ann')];
+    await turn();
+    broken.reader.breaks = true;
+    say();
+    await turn();
+    expect(await broken.ended).toMatchObject({ message: 'broken' });
+    expect([whole.heard, last.heard]).toEqual([[['1']], [['1']]]);
+  });
+
+  it('leaves is given nothing any more, and the last one leaves nothing behind', async () => {
+    const { listen, asked, state, say } = setUp();
+    const [staying, leaving] = [listen('ann'), listen('bob')];
+    await turn();
+    const gate = deferred();
+    state.gate = gate.promise;
+    say();
+    await turn();
+    await leaving.leave();
+    gate.resolve();
+    await turn();
+    expect([staying.heard, leaving.heard]).toEqual([[['1']], []]);
+    await staying.leave();
+    say();
+    await turn();
+    expect(asked).toEqual(['a question 1']);
+  });
+});
+
+describe('an answer that is not for all', () => {
+  it('is asked for by each', async () => {
+    const { listen, state, say } = setUp();
+    state.answer = (text) => (text === '2' ? null : text);
+    const both = [listen('ann'), listen('bob')];
+    await turn();
+    for (let nth = 0; nth < 3; nth += 1) {
+      say();
+      await turn();
+    }
+    for (const { heard } of both) expect(heard).toEqual([['1'], '2', ['3']]);
+  });
+
+  it('nor can be made, neither', async () => {
+    const { listen, state, say, failures } = setUp();
+    state.answer = () => {
+      throw new Error('a bug');
+    };
+    const { heard } = listen('ann');
+    await turn();
+    say();
+    await turn();
+    expect(heard).toEqual(['1']);
+    expect(failures).toMatchObject([{ message: 'a bug' }]);
+  });
+});
+
+describe('the right to hear is looked at when an answer is handed out', () => {
+  it('a removal that is found while it is made silences', async () => {
+    const { truth, feeds, listen, state, say } = setUp();
+    const [ann, bob] = [listen('ann'), listen('bob')];
+    await turn();
+    const gate = deferred();
+    state.gate = gate.promise;
+    say();
+    await turn();
+    truth.setMember('bob', false);
+    truth.say();
+    await feeds.sweep();
+    gate.resolve();
+    await turn();
+    expect(await bob.ended).toBeInstanceOf(NotFoundError);
+    expect(bob.heard).toEqual([]);
+    expect(ann.heard.flat()).toEqual(['1', '2']);
+  });
+
+  it('what was written after a removal is for those who stayed', async () => {
+    const { truth, feeds, listen } = setUp();
+    const [ann, bob] = [listen('ann'), listen('bob')];
+    await turn();
+    truth.setMember('bob', false);
+    truth.say();
+    await feeds.sweep();
+    await turn();
+    expect(await bob.ended).toBeInstanceOf(NotFoundError);
+    expect(bob.heard).toEqual([]);
+    expect(ann.heard).toEqual([['1']]);
+  });
+
+  it('nobody waits who came with a check from before the last change of members', async () => {
+    const { truth, feeds, listen } = setUp();
+    const ann = listen('ann');
+    await turn();
+    const checked = truth.head();
+    truth.setMember('bob', false);
+    truth.say();
+    const answer = truth.hold('filterMemberships');
+    const sweeping = feeds.sweep();
+    await turn();
+    // Not asked about: they came while the question was under way.
+    const bob = listen('bob', { after: 0, head: checked });
+    await turn();
+    answer();
+    await sweeping;
+    await turn();
+    expect(await bob.ended).toBeInstanceOf(NotFoundError);
+    expect(bob.heard).toEqual([]);
+    expect(ann.heard).toEqual([['1']]);
+  });
+});
+
+it('tells everybody everything once, in order, whoever joins, leaves, is slow or fails meanwhile', async () => {
+  const random = mulberry(20_261_125);
+  const { truth, feeds, listen, state, say } = setUp();
+  state.answer = (text) => (random() < 0.05 ? null : text);
+  say();
+  const listening: Array<{ after: number; heard: Heard[]; reader: { isFull: boolean }; leave: () => unknown }> = [];
+  for (let step = 0; step < 1_000; step += 1) {
+    const dice = random();
+    if (dice < 0.35) say();
+    else if (dice < 0.45) {
+      truth.say();
+      void feeds.sweep();
+    } else if (dice < 0.5) feeds.committed(truth.edit(1 + Math.floor(random() * truth.head().lastSeq)));
+    else if (dice < 0.6) {
+      const after = Math.floor(random() * (truth.head().lastSeq + 1));
+      listening.push({ after, ...listen('ann', { after }) });
+    } else if (dice < 0.8) await turn();
+    else if (listening.length > 0) {
+      const one = listening[Math.floor(random() * listening.length)]!;
+      if (dice < 0.95) one.reader.isFull = !one.reader.isFull;
+      else listening.splice(listening.indexOf(one), 1).forEach(({ leave }) => void leave());
+    }
+  }
+  const end = truth.head().lastSeq;
+  for (let nth = 0; nth < 10; nth += 1) {
+    await feeds.sweep();
+    await turn();
+  }
+  expect(listening.length).toBeGreaterThan(20);
+  for (const { after, heard } of listening)
+    expect(heard.flat().map(Number)).toEqual(Array.from({ length: end - after }, (_, index) => after + 1 + index));
+});
+
+/** A small generator of random numbers, so that a failure comes again. */
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
