@@ -2,12 +2,17 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY client/package.json ./client/
+COPY examples/ionic-chat/package.json ./examples/ionic-chat/
 # The scripts of a package are not run here: the only one that matters is our own build, below.
 RUN npm ci --ignore-scripts
-COPY prisma.config.ts tsconfig.json tsconfig.build.json ./
+COPY prisma.config.ts tsconfig.json rolldown.config.ts codegen.ts schema.graphql ./
 COPY prisma ./prisma
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+COPY client ./client
+COPY examples ./examples
+# The app is built into files: what it was built of stays here.
+RUN npm run build && npm run build:app && npm prune --omit=dev --ignore-scripts --no-workspaces
 
 FROM node:24-bookworm-slim
 WORKDIR /app
@@ -16,6 +21,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/prisma/migrations ./prisma/migrations
+COPY --from=build /app/examples/ionic-chat/dist ./examples/ionic-chat/dist
 # Only used without DATABASE_URL, by the embedded database.
 RUN mkdir data && chown node:node data
 USER node

@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
+import type { Client } from './auth/client.ts';
 import { readBearer } from './auth/credentials.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
@@ -14,11 +14,15 @@ import { openDatabase } from './persistence/database.ts';
 import { isUnavailable } from './persistence/prisma-errors.ts';
 import { createConnections } from './realtime/connections.ts';
 import type { LiveConnection } from './realtime/connections.ts';
+import { createRateLimits, UNLIMITED } from './rate-limits/rate-limits.ts';
 import { createMemoryBroker } from './realtime/memory-broker.ts';
 import { readPatiently } from './realtime/patience.ts';
 import { createSweep } from './realtime/sweep.ts';
+import { createClientReader } from './server/client-reader.ts';
+import { createOriginGuard } from './server/edge.ts';
 import { createHealth } from './server/health.ts';
 import { createHttpServer } from './server/http.ts';
+import { createWebApp } from './server/web-app.ts';
 import { attachWebSocket } from './server/websocket.ts';
 import { createGraphQLServer } from './server/yoga.ts';
 
@@ -45,9 +49,14 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     logger,
   });
   const broker = await createBroker(config, logger);
-  const services = createServices({ config, prisma: database.prisma, broker, nodeId: uuidv7(), logger });
+  const redis = await connectRedis(config, logger);
+  const rateLimits = config.rateLimit
+    ? createRateLimits({ redis, prefix: config.redisPrefix, secret: config.jwtSecret, logger })
+    : UNLIMITED;
+  const services = createServices({ ...database, config, broker, rateLimits, nodeId: uuidv7(), logger });
   const connections = createConnections({
     filterLiveSessions: services.liveSessions.filterLive,
+    places: rateLimits.userConnections,
     onOpened: services.presence.connectionOpened,
     onClosed: services.presence.connectionClosed,
   });
@@ -58,12 +67,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   );
   broker.onReconnect(sweep.now);
 
-  // Subscriptions of everybody read together, until there is an answer; operations each for themselves, once.
+  const loaders = createLoaders(services);
+  // Subscriptions read until there is an answer, operations once.
   const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable));
 
   function createContext(
     viewer: Viewer | null,
-    request: IncomingMessage,
+    client: Client,
     requestId: string,
     openLine: Context['openLine'],
   ): Context {
@@ -71,9 +81,9 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       viewer,
       selves: new Set(viewer ? [viewer.userId] : []),
       requestId,
-      userAgent: request.headers['user-agent'] ?? null,
+      client,
       services,
-      loaders: createLoaders(services),
+      loaders,
       prisma: database.prisma,
       openLine,
       liveLoaders,
@@ -88,18 +98,25 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     schema: createSchema(),
     graphiql: config.graphiql,
     introspection: config.introspection,
+    countAddress: rateLimits.countAddress,
     logger,
   });
+  const isAllowedOrigin = createOriginGuard(config.corsOrigins, logger);
+  const readClient = createClientReader({ trustProxy: config.trustProxy, logger });
   const server = createHttpServer({
     graphql,
     health,
+    publicKeys: [config.signingKey, ...config.formerSigningKeys].flatMap(({ publicJwk }) =>
+      publicJwk ? [publicJwk] : [],
+    ),
+    webApp: config.appDir === undefined ? undefined : createWebApp(config.appDir),
     logger,
-    corsOrigins: config.corsOrigins,
+    isAllowedOrigin,
     graphiql: config.graphiql,
     createContext: (request, requestId) => async () => {
       const token = readBearer(request.headers.authorization);
       const viewer = token === null ? null : await services.liveSessions.authenticate(token);
-      return createContext(viewer, request, requestId, (streamViewer) =>
+      return createContext(viewer, readClient(request), requestId, (streamViewer) =>
         openStreamLine(connections.open(streamViewer)),
       );
     },
@@ -108,10 +125,12 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     graphql,
     connections,
     logger,
-    corsOrigins: config.corsOrigins,
+    isAllowedOrigin,
+    readClient,
+    addressSockets: rateLimits.addressSockets,
     authenticate: services.liveSessions.authenticate,
-    createContext: (connection, request, requestId) =>
-      createContext(connection.viewer, request, requestId, () => ({ signal: connection.signal, release() {} })),
+    createContext: (connection, client, requestId) =>
+      createContext(connection.viewer, client, requestId, () => ({ signal: connection.signal, release() {} })),
   });
 
   const cleanUp = setInterval(() => {
@@ -142,6 +161,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       // A database that does not answer must not keep the process: the lease runs out by itself.
       await Promise.race([services.presence.stop(), sleep(GOODBYE_MS)]);
       await broker.close();
+      redis?.close();
       await database.close();
     },
   };
@@ -151,6 +171,13 @@ async function createBroker(config: Config, logger: Logger) {
   if (config.redisUrls.length === 0) return createMemoryBroker(logger);
   const { createRedisBroker } = await import('./realtime/redis-broker.ts');
   return createRedisBroker({ urls: config.redisUrls, prefix: config.redisPrefix, logger });
+}
+
+/** Undefined: this process counts for itself. */
+async function connectRedis(config: Config, logger: Logger) {
+  if (!config.rateLimit || config.redisUrls.length === 0) return undefined;
+  const { connectRedisCounters } = await import('./rate-limits/redis-counters.ts');
+  return connectRedisCounters(config.redisUrls, logger);
 }
 
 /** An event stream is a line of its own, and lives as long as its one subscription. */

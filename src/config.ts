@@ -1,7 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createPrivateKey, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { privateKey, secretKey } from './auth/signing-keys.ts';
+import type { SigningKey } from './auth/signing-keys.ts';
 
 /** What a settings problem is reported as: one clear line, exit code 1. */
 export class ConfigError extends Error {}
@@ -11,6 +14,8 @@ export interface Config {
   port: number;
   /** Undefined: all interfaces. */
   host: string | undefined;
+  /** Processes behind that port. */
+  workers: number;
   /** Undefined: the embedded database in `dataDir`. */
   databaseUrl: string | undefined;
   /** Connections of this process to PostgreSQL. */
@@ -20,10 +25,22 @@ export interface Config {
   redisUrls: string[];
   /** Put before every Redis channel, so that deployments can share a server. */
   redisPrefix: string;
+  /** What refresh tokens are written with, and access tokens signed where there is no private key. */
   jwtSecret: Uint8Array;
+  /** The one before it. */
+  formerJwtSecret: Uint8Array | undefined;
+  /** What access tokens are signed with. */
+  signingKey: SigningKey;
+  formerSigningKeys: SigningKey[];
   accessTokenTtlMs: number;
   refreshTokenTtlMs: number;
   corsOrigins: string[];
+  /** Holds a built single-page app, to be served at `/`. Undefined: none is. */
+  appDir: string | undefined;
+  /** Off: for load tests. */
+  rateLimit: boolean;
+  /** How many proxies in front say in X-Forwarded-For whom they speak for. 0: the header is ignored. */
+  trustProxy: number;
   graphiql: boolean;
   introspection: boolean;
   logLevel: string;
@@ -78,10 +95,28 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65535, 'must be a port, 0 to 65535');
 
+const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, 'must have 32 bytes or more');
+
+const pem = z.string().transform((text, context) => {
+  const key = readPem(text);
+  if (key) return key;
+  context.addIssue({ code: 'custom', message: 'must be a private key in PEM, Ed25519 or P-256' });
+  return z.NEVER;
+});
+
+/** The example app, once it is built: beside the sources as beside what they are built to. */
+const EXAMPLE_APP = fileURLToPath(new URL('../examples/ionic-chat/dist', import.meta.url));
+const holdsApp = (directory: string) => existsSync(join(directory, 'index.html'));
+
 const settings = z.object({
   NODE_ENV: z.string().optional(),
   PORT: port.default(4000),
   HOST: z.string().optional(),
+  WORKERS: z
+    .string()
+    .regex(/^[1-9][0-9]?$/, 'must be a number of processes, 1 to 99')
+    .transform(Number)
+    .default(1),
   DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
   DATABASE_POOL_SIZE: z
     .string()
@@ -91,13 +126,23 @@ const settings = z.object({
   DATA_DIR: z.string().default('./data'),
   REDIS_URL: list(url(['redis:', 'rediss:'])).default([]),
   REDIS_PREFIX: z.string().default('parley:'),
-  JWT_SECRET: z
-    .string()
-    .refine((text) => Buffer.byteLength(text) >= 32, 'must have 32 bytes or more')
-    .optional(),
+  JWT_SECRET: secret.optional(),
+  JWT_SECRET_FORMER: secret.optional(),
+  JWT_PRIVATE_KEY: pem.optional(),
+  JWT_PRIVATE_KEY_FORMER: pem.optional(),
   ACCESS_TOKEN_TTL: duration.default(30 * UNIT_MS.m),
   REFRESH_TOKEN_TTL: duration.default(180 * UNIT_MS.d),
   CORS_ORIGINS: list(origin).default(DEFAULT_ORIGINS),
+  APP_DIR: z
+    .string()
+    .refine((text) => text === 'none' || holdsApp(text), 'must be a directory with an index.html, or none')
+    .optional(),
+  RATE_LIMIT: onOff.default(true),
+  TRUST_PROXY: z
+    .string()
+    .regex(/^[0-9]$/, 'must be a number of proxies, 0 to 9')
+    .transform(Number)
+    .default(0),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
   LOG_LEVEL: z
@@ -119,25 +164,70 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   }
   const s = parsed.data;
   const production = s.NODE_ENV === 'production';
-  if (production && s.JWT_SECRET === undefined)
-    throw new ConfigError('JWT_SECRET is required when NODE_ENV=production (32 bytes or more)');
+  if (production) assertSafe(s);
+  if (s.WORKERS > 1 && (s.DATABASE_URL === undefined || s.REDIS_URL.length === 0))
+    throw new ConfigError('WORKERS above 1 needs DATABASE_URL and REDIS_URL: what is embedded is within one process');
   return {
     production,
     port: s.PORT,
     host: s.HOST,
+    workers: s.WORKERS,
     databaseUrl: s.DATABASE_URL,
     databasePoolSize: s.DATABASE_POOL_SIZE,
     dataDir: s.DATA_DIR,
     redisUrls: s.REDIS_URL,
     redisPrefix: s.REDIS_PREFIX,
-    jwtSecret: new TextEncoder().encode(s.JWT_SECRET ?? developmentSecret(s.DATA_DIR)),
+    ...readKeys(s),
     accessTokenTtlMs: s.ACCESS_TOKEN_TTL,
     refreshTokenTtlMs: s.REFRESH_TOKEN_TTL,
     corsOrigins: s.CORS_ORIGINS,
+    appDir: appDir(s.APP_DIR),
+    rateLimit: s.RATE_LIMIT,
+    trustProxy: s.TRUST_PROXY,
     graphiql: s.GRAPHIQL ?? !production,
     introspection: s.INTROSPECTION ?? !production,
     logLevel: s.LOG_LEVEL,
   };
+}
+
+/** A random secret of 32 bytes in hexadecimal has 10 different characters or more, but for one in 900 billion. */
+const LEAST_CHARACTERS = 10;
+
+/** What may be tried out in development, and not be put on the open internet. */
+function assertSafe(s: z.infer<typeof settings>): void {
+  if (s.JWT_SECRET === undefined)
+    throw new ConfigError('JWT_SECRET is required when NODE_ENV=production (32 bytes or more)');
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_FORMER'] as const)
+    if (s[name] !== undefined && new Set(s[name]).size < LEAST_CHARACTERS)
+      throw new ConfigError(`${name} is too easy to guess; \`openssl rand -hex 32\` makes a good one`);
+  if (s.GRAPHIQL) throw new ConfigError('GRAPHIQL must be off when NODE_ENV=production');
+}
+
+function readKeys(
+  s: z.infer<typeof settings>,
+): Pick<Config, 'jwtSecret' | 'formerJwtSecret' | 'signingKey' | 'formerSigningKeys'> {
+  const encoder = new TextEncoder();
+  const jwtSecret = encoder.encode(s.JWT_SECRET ?? developmentSecret(s.DATA_DIR));
+  const formerJwtSecret = s.JWT_SECRET_FORMER === undefined ? undefined : encoder.encode(s.JWT_SECRET_FORMER);
+  const secretKeys = (formerJwtSecret ? [jwtSecret, formerJwtSecret] : [jwtSecret]).map(secretKey);
+  // A private key takes over from the secret.
+  const signingKey = s.JWT_PRIVATE_KEY ?? secretKeys[0]!;
+  const others = [s.JWT_PRIVATE_KEY_FORMER, ...secretKeys].filter((key) => key !== undefined);
+  return { jwtSecret, formerJwtSecret, signingKey, formerSigningKeys: others.filter((key) => key !== signingKey) };
+}
+
+/** A setting cannot always hold the ends of lines: there `\n` stands for one. */
+function readPem(text: string): SigningKey | null {
+  try {
+    return privateKey(createPrivateKey(text.replaceAll('\\n', '\n')));
+  } catch {
+    return null;
+  }
+}
+
+function appDir(given: string | undefined): string | undefined {
+  if (given === 'none') return undefined;
+  return given ?? (holdsApp(EXAMPLE_APP) ? EXAMPLE_APP : undefined);
 }
 
 /** Made at the first start and kept, so that a restart signs nobody out. */

@@ -73,6 +73,13 @@ export class UnauthenticatedError extends AppError {
   }
 }
 
+/** Too many attempts. The very same succeeds again after so many seconds. */
+export class RateLimitedError extends AppError {
+  constructor(retryAfter: number, message = 'Too many attempts. Try again later.') {
+    super('RATE_LIMITED', message, { retryAfter });
+  }
+}
+
 /** A dependency is away. Trying again later is safe. */
 export class ServiceUnavailableError extends AppError {
   constructor() {

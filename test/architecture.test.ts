@@ -50,8 +50,9 @@ const rules: Rule[] = [
     ],
   },
   {
-    rule: 'only realtime/ knows Redis',
-    broken: ({ from, to }) => /^(ioredis|graphql-redis-subscriptions)\b/.test(to) && !from.startsWith('realtime/'),
+    rule: 'only realtime/ and rate-limits/ know Redis',
+    broken: ({ from, to }) =>
+      /^(ioredis|graphql-redis-subscriptions)\b/.test(to) && !/^(realtime|rate-limits)\//.test(from),
     refused: [['server/health.ts', 'ioredis', 'type']],
   },
   {
@@ -112,12 +113,14 @@ const rules: Rule[] = [
     refused: [['features/chats/chat-service.ts', 'features/services.ts']],
   },
   {
-    rule: 'realtime/, auth/ and persistence/ know no feature, no GraphQL, no server',
+    rule: 'realtime/, rate-limits/, auth/ and persistence/ know no feature, no GraphQL, no server',
     broken: ({ from, to }) =>
-      /^(realtime|auth|persistence)\//.test(from) && /^((features|graphql|server)\/|graphql$|graphql-yoga$)/.test(to),
+      /^(realtime|rate-limits|auth|persistence)\//.test(from) &&
+      /^((features|graphql|server)\/|graphql$|graphql-yoga$)/.test(to),
     refused: [
       ['realtime/chat-feeds.ts', 'features/messages/message-store.ts', 'type'],
       ['auth/access-tokens.ts', 'graphql/present-error.ts'],
+      ['rate-limits/rate-limits.ts', 'server/edge.ts'],
       ['persistence/prisma-errors.ts', 'graphql'],
     ],
   },

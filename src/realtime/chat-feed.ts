@@ -1,6 +1,8 @@
 import { NotFoundError } from '../errors.ts';
 import type { BrokerSubscription } from './broker.ts';
 import type { LiveCursor } from './live-cursor.ts';
+import { Lane } from './lane.ts';
+import type { Outlet, Share } from './lane.ts';
 import type { ChatHead, FeedMessage } from './source.ts';
 import { Tail } from './tail.ts';
 
@@ -15,6 +17,12 @@ export interface Listener<Message> {
   /** The set of members, by its revision, in which the person was found last. */
   memberAsOf: number;
   cursor: LiveCursor<Message>;
+  /** With those who asked the same; null: nobody else can have the same answers. */
+  lane: Lane<Message> | null;
+  /** It has everything, and is handed what comes by its lane. Else it reads by its cursor. */
+  waitsInLane: boolean;
+  /** The lane's way to the subscriber. */
+  outlet: Outlet | null;
 }
 
 export type Watcher = (chatId: string) => void;
@@ -30,11 +38,14 @@ export class ChatFeed<Message extends FeedMessage> {
   readonly watchers = new Set<Watcher>();
   head: ChatHead;
   readonly tails: Record<FeedKind, Tail<Message>>;
+  readonly #lanes: Record<FeedKind, Map<string, Lane<Message>>> = { added: new Map(), updated: new Map() };
+  readonly #onFailure: (error: unknown) => void;
   subscription: BrokerSubscription | undefined;
 
-  constructor(head: ChatHead) {
+  constructor(head: ChatHead, onFailure: (error: unknown) => void) {
     this.chatId = head.chatId;
     this.head = head;
+    this.#onFailure = onFailure;
     this.tails = {
       added: new Tail<Message>(head.lastSeq, (message) => message.seq),
       updated: new Tail<Message>(head.revision, (message) => message.revision ?? 0),
@@ -43,6 +54,35 @@ export class ChatFeed<Message extends FeedMessage> {
 
   get isIdle(): boolean {
     return this.listeners.size === 0 && this.watchers.size === 0;
+  }
+
+  /** Whether the person was found in the set of members that the head names. Else they have to be asked for. */
+  isKnownMember(listener: Listener<Message>): boolean {
+    return listener.memberAsOf >= this.head.membersRevision;
+  }
+
+  laneOf(kind: FeedKind, { key, createAnswer }: Share<Message>): Lane<Message> {
+    const standing = this.#lanes[kind].get(key);
+    if (standing) return standing;
+    const lane = new Lane<Message>({
+      tail: this.tails[kind],
+      answer: createAnswer(),
+      mayHear: (listener) => this.isKnownMember(listener),
+      onFailure: this.#onFailure,
+      onEmpty: () => void this.#lanes[kind].delete(key),
+    });
+    this.#lanes[kind].set(key, lane);
+    return lane;
+  }
+
+  add(listener: Listener<Message>): void {
+    this.listeners.add(listener);
+    listener.lane?.add(listener);
+  }
+
+  remove(listener: Listener<Message>): void {
+    this.listeners.delete(listener);
+    listener.lane?.remove(listener);
   }
 
   /** A message changed after it was sent: whoever is given it from memory later is given what it is now. */
@@ -54,7 +94,8 @@ export class ChatFeed<Message extends FeedMessage> {
   moveTo(head: ChatHead): void {
     if (head.revision <= this.head.revision) return;
     this.head = head;
-    for (const listener of this.listeners) listener.cursor.wake();
+    for (const listener of this.listeners) if (!listener.waitsInLane) listener.cursor.wake();
+    for (const lanes of Object.values(this.#lanes)) for (const lane of lanes.values()) lane.wake();
     for (const watch of this.watchers) watch(this.chatId);
   }
 

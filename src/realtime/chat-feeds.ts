@@ -5,6 +5,7 @@ import { ChatFeed } from './chat-feed.ts';
 import type { FeedKind, Listener, Watcher } from './chat-feed.ts';
 import { createGatherer } from './gatherer.ts';
 import { LiveCursor } from './live-cursor.ts';
+import type { Share } from './lane.ts';
 import type { ChatHead, FeedMessage, FeedSource, Membership, Range } from './source.ts';
 import { TAIL_LENGTH } from './tail.ts';
 import { chatTopic } from './topics.ts';
@@ -20,13 +21,15 @@ export interface Committed<Message> {
   message: Message;
 }
 
-export interface FollowRequest {
+export interface FollowRequest<Message> {
   userId: string;
   kind: FeedKind;
   /** The seq (`added`) or revision (`updated`) behind which to begin. */
   after: number;
   /** The chat as the check of the person's membership found it. */
   head: ChatHead;
+  /** What the listener has in common with others; absent: nothing. */
+  share?: Share<Message> | undefined;
 }
 
 export interface ChatFeedsOptions<Message extends FeedMessage> {
@@ -44,7 +47,8 @@ export type ChatFeeds<Message extends FeedMessage> = ReturnType<typeof createCha
  *
  * Guarantees: a listener is given every message behind its position, in order, each once, for as long as the person is
  * a member; what was committed after the person's removal, never. News comes from this node's own commits, from the
- * broker's hints, and from `sweep`, which compares with the database: a lost hint costs time, nothing else.
+ * broker's hints, and from `sweep`, which compares with the database: a lost hint costs time, nothing else. All of this
+ * holds whether a listener reads by its cursor or is handed what it shares with others.
  */
 export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsOptions<Message>) {
   const { source, broker } = options;
@@ -65,7 +69,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       if (head.revision > standing.head.revision) markDirty(standing);
       return standing;
     }
-    const feed = new ChatFeed<Message>(head);
+    const feed = new ChatFeed<Message>(head, options.onFailure);
     feeds.set(feed.chatId, feed);
     feed.subscription = broker.subscribe(chatTopic(feed.chatId), (hint) => {
       if (hint.revision > feed.head.revision) markDirty(feed);
@@ -154,11 +158,13 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
   async function readBehind(feed: ChatFeed<Message>, listener: Listener<Message>): Promise<Message[]> {
     const { kind, userId, position } = listener;
     const { membersRevision } = feed.head;
+    listener.lane?.leave(listener);
     const tail = feed.tails[kind];
     // A removal may have overtaken the check that the listener came with: then membership is asked again.
-    const recent = listener.memberAsOf >= membersRevision ? tail.after(position, BATCH) : null;
+    const recent = feed.isKnownMember(listener) ? tail.after(position, BATCH) : null;
     if (recent) {
       if (recent.length > 0) listener.position = tail.keyOf(recent.at(-1)!);
+      else listener.lane?.join(listener);
       return recent;
     }
     const { end } = tail;
@@ -175,23 +181,26 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
   }
 
   return {
-    follow({ userId, kind, after, head }: FollowRequest): LiveCursor<Message> {
+    follow({ userId, kind, after, head, share }: FollowRequest<Message>): LiveCursor<Message> {
       const feed = open(head);
       const listener: Listener<Message> = {
         userId,
         kind,
         position: after,
         memberAsOf: head.membersRevision,
+        lane: share ? feed.laneOf(kind, share) : null,
+        waitsInLane: false,
+        outlet: share?.outlet ?? null,
         cursor: new LiveCursor<Message>({
           read: () => readBehind(feed, listener),
           isTransient: options.isTransient,
           onEnd() {
-            feed.listeners.delete(listener);
+            feed.remove(listener);
             closeIfIdle(feed);
           },
         }),
       };
-      feed.listeners.add(listener);
+      feed.add(listener);
       return listener.cursor;
     },
 

@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Viewer } from '../auth/viewer.ts';
-import { ServiceUnavailableError, UnauthenticatedError } from '../errors.ts';
+import { RateLimitedError, ServiceUnavailableError, UnauthenticatedError } from '../errors.ts';
 import type { AppError } from '../errors.ts';
+import type { Places } from '../rate-limits/places.ts';
 
 /** A viewer's open line: a WebSocket, or the response of an event stream. */
 export interface LiveConnection {
@@ -15,6 +16,8 @@ export interface LiveConnection {
 export interface ConnectionsOptions {
   /** Which of the sessions live, read from the database now. */
   filterLiveSessions: (sessionIds: readonly string[]) => Promise<Set<string>>;
+  /** How many of them one user may have here. */
+  places: Places;
   onOpened: (userId: string) => void;
   onClosed: (userId: string) => void;
 }
@@ -33,7 +36,9 @@ export function createConnections(options: ConnectionsOptions) {
   }
 
   return {
+    /** @throws RateLimitedError when this user has too many. */
     open(viewer: Viewer): LiveConnection {
+      if (!options.places.take(viewer.userId)) throw tooManyConnections();
       const controller = new AbortController();
       // One listener for each subscription on the line.
       setMaxListeners(0, controller.signal);
@@ -42,6 +47,7 @@ export function createConnections(options: ConnectionsOptions) {
         signal: controller.signal,
         close() {
           if (!open.delete(connection)) return;
+          options.places.giveBack(viewer.userId);
           options.onClosed(viewer.userId);
           // Whatever was opened on the line and lost from sight ends with it.
           controller.abort(new ServiceUnavailableError());
@@ -78,4 +84,9 @@ export function createConnections(options: ConnectionsOptions) {
       }
     },
   };
+}
+
+/** Of those whose other side is gone without a word, the pings find out within half a minute. */
+function tooManyConnections(): RateLimitedError {
+  return new RateLimitedError(30, 'Too many live connections.');
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../logger.ts';
 import type { Hint, HintListener } from './broker.ts';
-import { createSparingLog } from './sparing-log.ts';
+import { createSparingLog } from '../sparing-log.ts';
 
 export type Deliver = (topic: string, listener: HintListener, hint: Hint) => void;
 

@@ -41,12 +41,16 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
       }
       if (this.#ended) return { value: undefined, done: true };
       if (this.#next < this.#batch.length) return { value: this.#batch[this.#next++]!, done: false };
+      this.#news = false;
       await this.#fill();
+      if (this.#batch.length > 0 || this.#news || this.#ended) continue;
+      // Here most of a subscriber's life is spent, and no other function waits with it.
+      await new Promise<void>((resolve) => (this.#wakeUp = resolve));
+      this.#wakeUp = undefined;
     }
   }
 
   async #fill(): Promise<void> {
-    this.#news = false;
     try {
       const batch = await this.#options.read();
       if (this.#ended) return;
@@ -55,11 +59,8 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
     } catch (error) {
       if (!this.#options.isTransient(error)) return this.fail(error);
       await sleep(RETRY_MS, undefined, { ref: false });
-      return;
+      this.#news = true;
     }
-    if (this.#batch.length > 0 || this.#news) return;
-    await new Promise<void>((resolve) => (this.#wakeUp = resolve));
-    this.#wakeUp = undefined;
   }
 
   /** There may be something to read. */

@@ -5,7 +5,7 @@ import { createDelivery } from './delivery.ts';
 import { parseHint, toHint } from './hint.ts';
 import { createRedisChannels } from './redis-channels.ts';
 import { createRedisLink } from './redis-link.ts';
-import { createSparingLog } from './sparing-log.ts';
+import { createSparingLog } from '../sparing-log.ts';
 
 /** Hints that Redis has not answered yet. Past it they are lost, rather than kept for a Redis that has stalled. */
 const MAX_IN_FLIGHT = 5_000;

@@ -2,9 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { finished } from 'node:stream';
 import type { ErrorCode } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { createSparingLog } from '../sparing-log.ts';
 
 /** The largest request body, in bytes. */
 export const MAX_BODY_BYTES = 100 * 1024;
+
+/** What anybody may have written into a log, in characters. */
+const LOGGED_ORIGIN = 200;
 
 /** A header that a form or a link cannot send, so that its presence proves a script of an allowed origin. */
 export const CSRF_HEADERS = ['x-graphql-yoga-csrf', 'apollo-require-preflight', 'x-apollo-operation-name'];
@@ -40,8 +45,23 @@ export function sendRefusal(response: ServerResponse, { status, code, message, h
   response.req.resume();
 }
 
-/** Whether a browser page of this origin may call: it is listed, or it was served from this very host. */
-export function isAllowedOrigin(request: IncomingMessage, origins: ReadonlySet<string>): boolean {
+/** Whether a browser's page may call. Those that may not are told of in the log. */
+export type OriginGuard = (request: IncomingMessage) => boolean;
+
+export function createOriginGuard(allowed: readonly string[], logger: Logger): OriginGuard {
+  const origins = new Set(allowed);
+  const logRefused = createSparingLog((origin: string, heldBack) =>
+    logger.info({ event: 'security.origin_refused', origin, heldBack }, 'a page of a foreign origin was refused'),
+  );
+  return (request) => {
+    const isAllowed = isAllowedOrigin(request, origins);
+    if (!isAllowed) logRefused(String(request.headers.origin).slice(0, LOGGED_ORIGIN));
+    return isAllowed;
+  };
+}
+
+/** It is listed, or it was served from this very host. */
+function isAllowedOrigin(request: IncomingMessage, origins: ReadonlySet<string>): boolean {
   const { origin, host } = request.headers;
   // Native apps and servers send none; only browsers do, and theirs cannot be left out.
   if (origin === undefined || origins.has(origin)) return true;
@@ -101,18 +121,22 @@ export function accepts(accept: string | null | undefined, mediaTypes: readonly 
 }
 
 /** The whole body, whatever the client says of its length. Rejects when the client goes away. */
-export async function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  // Leaving the loop must not take the socket down: the refusal still has to travel on it.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) return tooLarge();
-    chunks.push(chunk);
-  }
-  const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-  if (!isUtf8(body)) return new Refusal(400, 'BAD_REQUEST', 'The body is not UTF-8.');
-  return body;
+export function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
+  return new Promise((resolve, reject) => {
+    let chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= MAX_BODY_BYTES) return void chunks.push(chunk);
+      chunks = [];
+      resolve(tooLarge());
+    });
+    request.on('end', () => {
+      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+      resolve(isUtf8(body) ? body : new Refusal(400, 'BAD_REQUEST', 'The body is not UTF-8.'));
+    });
+    request.on('error', reject);
+  });
 }
 
 function tooLarge(): Refusal {

@@ -2,16 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
-import { checkHead, isAllowedOrigin, readBody, Refusal, sendRefusal, setCorsHeaders } from './edge.ts';
+import { checkHead, readBody, Refusal, sendRefusal, setCorsHeaders } from './edge.ts';
+import type { OriginGuard } from './edge.ts';
 import type { Health } from './health.ts';
+import { answerPlainPost, readPlainPost } from './plain-post.ts';
+import type { WebApp } from './web-app.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 import type { GraphQLServer, ServerContext } from './yoga.ts';
 
 export interface HttpServerOptions {
   graphql: GraphQLServer;
-  corsOrigins: readonly string[];
+  isAllowedOrigin: OriginGuard;
   graphiql: boolean;
   health: Health;
+  /** With which anybody can check our access tokens. Empty: the keys are secret. */
+  publicKeys: readonly object[];
+  /** At every path that is not the API's; undefined: there is no app to serve. */
+  webApp: WebApp | undefined;
   createContext: (request: IncomingMessage, requestId: string) => ServerContext['createContext'];
   logger: Logger;
 }
@@ -19,11 +26,24 @@ export interface HttpServerOptions {
 /** For the whole of the headers, and of the request: far more than an honest phone on a bad network needs. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/**
+ * For a connection between two requests. Longer than the 60 s of the usual proxies, so that it is the client's side that
+ * closes: a request that crosses the server's closing on its way is lost with a reset.
+ */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+
+/** A JSON Web Key Set (RFC 7517), where OpenID Connect has taught everybody to look for it. */
+const JWKS_PATH = '/.well-known/jwks.json';
+const JWKS_MAX_AGE_S = 300;
 
 export function createHttpServer(options: HttpServerOptions): Server {
-  const origins = new Set(options.corsOrigins);
   const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: 2_000 },
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: 2_000,
+    },
     (request, response) => {
       handle(request, response).catch((error: unknown) => {
         if (request.socket.destroyed) return options.logger.debug({ err: error }, 'a client went away');
@@ -39,28 +59,40 @@ export function createHttpServer(options: HttpServerOptions): Server {
     const path = (request.url ?? '/').split('?', 1)[0];
     response.setHeader('x-content-type-options', 'nosniff');
     if (options.health.handle(path, request, response)) return;
-    if (path !== GRAPHQL_PATH) return notFound(request, response, options.graphiql);
-    return handleGraphQL(request, response);
+    if (path === GRAPHQL_PATH) return handleGraphQL(request, response);
+    if (path === JWKS_PATH && options.publicKeys.length > 0) return sendPublicKeys(request, response);
+    if (options.webApp) return options.webApp.handle(request, response);
+    return notFound(request, response, options.graphiql);
+  }
+
+  function sendPublicKeys(request: IncomingMessage, response: ServerResponse): void {
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    const headers = { 'content-type': 'application/jwk-set+json', 'cache-control': `max-age=${JWKS_MAX_AGE_S}` };
+    response.writeHead(200, headers).end(JSON.stringify({ keys: options.publicKeys }));
   }
 
   async function handleGraphQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (!isAllowedOrigin(request, origins))
+    if (!options.isAllowedOrigin(request))
       return sendRefusal(response, new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'This origin may not call.'));
     setCorsHeaders(request, response);
     if (request.method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
     const isPage = options.graphiql && request.method === 'GET' && request.headers.accept?.includes('text/html');
     const refusal = isPage ? null : checkHead(request);
     if (refusal) return sendRefusal(response, refusal);
+    const requestId = randomUUID();
+    response.setHeader('x-request-id', requestId);
+    const context = { requestId, createContext: options.createContext(request, requestId) };
     if (request.method === 'POST') {
       const body = await readBody(request);
       if (body instanceof Refusal) return sendRefusal(response, body);
       // Yoga takes a body that was read already; an empty one it would wait for.
       if (body.length === 0) return sendRefusal(response, new Refusal(400, 'BAD_REQUEST', 'The body is empty.'));
+      const plain = readPlainPost(request.headers.accept, body);
+      if (plain && (await answerPlainPost(options.graphql, plain, context, response))) return;
       Object.assign(request, { body });
     }
-    const requestId = randomUUID();
-    response.setHeader('x-request-id', requestId);
-    await options.graphql(request, response, { requestId, createContext: options.createContext(request, requestId) });
+    await options.graphql(request, response, context);
   }
 }
 

@@ -1,7 +1,9 @@
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
+import type { FrameSink, Written } from './next-frames.ts';
 
 const LOOK_EVERY_MS = 2_000;
 /** Together with the looks between, a dead peer is found within 25 s. */
@@ -13,64 +15,100 @@ const STALLED_AFTER_MS = 15_000;
 const STALLED_CLOSE_MS = 10_000;
 /** How long any other peer may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 1_000;
+const NOTHING = Buffer.alloc(0);
 export const MAX_MESSAGES_PER_SECOND = 300;
 
-export interface WatchedSocket {
-  /** To be called for every message that comes in; false when they are beyond all use. */
-  takeMessage(): boolean;
-  /** Resolves when the network has taken the text, or never will. */
-  send(text: string): Promise<void>;
-}
-
 export interface SocketWatch {
-  watch(socket: WebSocket): WatchedSocket;
+  /** `stream` is what the socket writes to: without extensions each send is written at once, so that order is kept. */
+  watch(socket: WebSocket, stream: Duplex): WatchedSocket;
   stop(): void;
 }
 
-interface Watched {
-  pingedAt: number;
-  awaitsPong: boolean;
+export class WatchedSocket implements FrameSink {
+  pingedAt = performance.now();
+  awaitsPong = false;
   /** Messages that the network has not taken yet, and since when it has taken none of them. */
-  unsent: number;
-  stalledSince: number;
+  unsent = 0;
+  stalledSince = 0;
+  readonly #socket: WebSocket;
+  readonly #stream: Duplex;
+  /** A bucket of messages that fills again every second. */
+  #messagesLeft = MAX_MESSAGES_PER_SECOND;
+  #filledAt = performance.now();
+
+  constructor(socket: WebSocket, stream: Duplex) {
+    this.#socket = socket;
+    this.#stream = stream;
+  }
+
+  /** To be called for every message that comes in; false when they are beyond all use. */
+  takeMessage(): boolean {
+    const now = performance.now();
+    if (now - this.#filledAt >= 1_000) {
+      this.#messagesLeft = MAX_MESSAGES_PER_SECOND;
+      this.#filledAt = now;
+    }
+    this.#messagesLeft -= 1;
+    return this.#messagesLeft >= 0;
+  }
+
+  /** Resolves when the network has taken the text, or never will. */
+  send(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.readyState !== this.#socket.OPEN) return resolve();
+      this.#sending();
+      this.#socket.send(text, () => {
+        this.#sent();
+        resolve();
+      });
+    });
+  }
+
+  /** Writes whole frames, all at once. Refuses while the network has not taken what came before. */
+  push(frames: Buffer): Written {
+    const stream = this.#stream;
+    if (this.#socket.readyState !== this.#socket.OPEN || stream.writableLength > 0) return 'refused';
+    stream.write(frames);
+    if (stream.writableLength === 0) return 'done';
+    this.#sending();
+    // Behind the frames: its turn comes when the network has taken them.
+    stream.write(NOTHING, () => this.#sent());
+    return 'waiting';
+  }
+
+  #sending(): void {
+    if (this.unsent === 0) this.stalledSince = performance.now();
+    this.unsent += 1;
+  }
+
+  /** Also after a write that failed: it ends in a close, which is where it is dealt with. */
+  #sent(): void {
+    this.unsent -= 1;
+    this.stalledSince = performance.now();
+  }
 }
 
 /** Finds peers that are dead, that do not read, or that flood, with one timer for all. */
 export function createSocketWatch(logger: Logger): SocketWatch {
-  const all = new Map<WebSocket, Watched>();
+  const all = new Map<WebSocket, WatchedSocket>();
   const timer = setInterval(() => {
     const now = performance.now();
     for (const [socket, watched] of all) look(socket, watched, now, logger);
   }, LOOK_EVERY_MS);
 
   return {
-    watch(socket) {
-      const watched: Watched = { pingedAt: performance.now(), awaitsPong: false, unsent: 0, stalledSince: 0 };
+    watch(socket, stream) {
+      const watched = new WatchedSocket(socket, stream);
       all.set(socket, watched);
       socket.once('close', () => all.delete(socket));
       socket.on('pong', () => (watched.awaitsPong = false));
-      const takeMessage = createBudget(MAX_MESSAGES_PER_SECOND);
-      return {
-        takeMessage,
-        send: (text) =>
-          new Promise((resolve) => {
-            if (socket.readyState !== socket.OPEN) return resolve();
-            if (watched.unsent === 0) watched.stalledSince = performance.now();
-            watched.unsent += 1;
-            // A send that fails ends in a close, which is where it is dealt with.
-            socket.send(text, () => {
-              watched.unsent -= 1;
-              watched.stalledSince = performance.now();
-              resolve();
-            });
-          }),
-      };
+      return watched;
     },
     stop: () => clearInterval(timer),
   };
 }
 
-function look(socket: WebSocket, watched: Watched, now: number, logger: Logger): void {
+function look(socket: WebSocket, watched: WatchedSocket, now: number, logger: Logger): void {
   if (socket.readyState !== socket.OPEN) return;
   if (watched.unsent > 0 && now - watched.stalledSince > STALLED_AFTER_MS) {
     logger.info({ event: 'socket.stalled', code: CLOSE.overloaded[0] }, 'closed a socket that takes nothing');
@@ -89,19 +127,4 @@ function look(socket: WebSocket, watched: Watched, now: number, logger: Logger):
 export function closeSocket(socket: WebSocket, [code, reason]: Close, timeoutMs = CLOSE_TIMEOUT_MS): void {
   socket.close(code, reason);
   setTimeout(() => socket.terminate(), timeoutMs).unref();
-}
-
-/** A bucket that fills again every second. */
-function createBudget(perSecond: number): () => boolean {
-  let left = perSecond;
-  let since = performance.now();
-  return () => {
-    const now = performance.now();
-    if (now - since >= 1_000) {
-      left = perSecond;
-      since = now;
-    }
-    left -= 1;
-    return left >= 0;
-  };
 }

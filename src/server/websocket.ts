@@ -5,18 +5,23 @@ import type { ExecutionResult, GraphQLError } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
+import type { Client } from '../auth/client.ts';
 import { readBearer } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
-import { AppError, UnauthenticatedError } from '../errors.ts';
+import { RateLimitedError, UnauthenticatedError } from '../errors.ts';
+import { noSuchOperation } from '../graphql/error-stages.ts';
 import { presentErrors, presentResult } from '../graphql/present-error.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
+import type { Places } from '../rate-limits/places.ts';
 import type { Connections, LiveConnection } from '../realtime/connections.ts';
+import type { ClientReader } from './client-reader.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
-import { isAllowedOrigin, isTooDeep } from './edge.ts';
-import { createSocketOperations } from './socket-operations.ts';
-import type { SocketOperations } from './socket-operations.ts';
+import { isTooDeep } from './edge.ts';
+import type { OriginGuard } from './edge.ts';
+import { NextFrames } from './next-frames.ts';
+import { SocketOperations } from './socket-operations.ts';
 import { closeSocket, createSocketWatch, MAX_MESSAGES_PER_SECOND } from './socket-watch.ts';
 import type { WatchedSocket } from './socket-watch.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
@@ -24,10 +29,13 @@ import type { GraphQLServer } from './yoga.ts';
 
 export interface WebSocketOptions {
   graphql: GraphQLServer;
-  corsOrigins: readonly string[];
+  isAllowedOrigin: OriginGuard;
   authenticate: (token: string) => Promise<Viewer>;
+  readClient: ClientReader;
+  /** How many sockets one address may have here. */
+  addressSockets: Places;
   connections: Connections;
-  createContext: (connection: LiveConnection, request: IncomingMessage, requestId: string) => Context;
+  createContext: (connection: LiveConnection, client: Client, requestId: string) => Context;
   logger: Logger;
 }
 
@@ -49,11 +57,15 @@ const RECEIVER_LIMITS = {
   maxPendingAutoPongs: 2 * MAX_MESSAGES_PER_SECOND,
 };
 const INIT_TIMEOUT_MS = 3_000;
+/** How long a socket whose viewer has lost the right to it stays for the errors of its subscriptions. */
+const LAST_WORDS_MS = 500;
 
 /** What graphql-ws keeps for us beside its own state. */
 interface Extra {
   socket: WebSocket;
-  request: IncomingMessage;
+  watched: WatchedSocket;
+  /** All that is kept of the request, which would stay as long as the socket. */
+  client: Client;
   connection?: LiveConnection;
   operations: SocketOperations;
   requests: number;
@@ -64,7 +76,6 @@ interface Extra {
  * neighbours on the socket.
  */
 export function attachWebSocket(server: Server, options: WebSocketOptions): WebSocketEndpoint {
-  const origins = new Set(options.corsOrigins);
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_FRAME_BYTES,
@@ -77,13 +88,16 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
   let draining = false;
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    stream.on('error', () => stream.destroy());
+    stream.on('error', destroy);
     if ((request.url ?? '').split('?', 1)[0] !== GRAPHQL_PATH) return refuse(stream, 404, 'Not Found');
     if (draining) return refuse(stream, 503, 'Service Unavailable');
-    if (!isAllowedOrigin(request, origins)) return refuse(stream, 403, 'Forbidden', 'ORIGIN_NOT_ALLOWED');
-    sockets.handleUpgrade(request, stream, head, (socket) =>
-      serve(socket, watch.watch(socket), request, protocol, options.logger),
-    );
+    if (!options.isAllowedOrigin(request)) return refuse(stream, 403, 'Forbidden', 'ORIGIN_NOT_ALLOWED');
+    sockets.handleUpgrade(request, stream, head, (socket) => {
+      const client = options.readClient(request);
+      if (!options.addressSockets.take(client.address)) return turnAway(socket);
+      socket.once('close', () => options.addressSockets.giveBack(client.address));
+      serve(socket, watch.watch(socket, stream), client, protocol, options.logger);
+    });
   });
 
   return {
@@ -98,17 +112,21 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
 type Protocol = ReturnType<typeof makeProtocol>;
 
 function makeProtocol({ graphql, authenticate, connections, createContext }: WebSocketOptions) {
+  const frames = new NextFrames();
+
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
 
     async onConnect({ connectionParams, extra }) {
       try {
         const token = readBearer(connectionParams?.['authorization']);
+        // graphql-ws keeps the others as long as the socket.
+        if (connectionParams) Reflect.deleteProperty(connectionParams, 'authorization');
         if (token === null) throw new UnauthenticatedError();
         const connection = connections.open(await authenticate(token));
         extra.connection = connection;
         if (extra.socket.readyState !== extra.socket.OPEN) return connection.close();
-        connection.signal.addEventListener('abort', () => closeForViewer(extra.socket, connection.signal.reason));
+        connection.signal.addEventListener('abort', () => closeForViewer(extra, connection.signal.reason));
       } catch (error) {
         // Not by `false`, which would leave no choice of code: the socket is closing when graphql-ws goes on.
         closeSocket(extra.socket, closeFor(error));
@@ -125,7 +143,10 @@ function makeProtocol({ graphql, authenticate, connections, createContext }: Web
       const { wanted, running } = extra.operations;
       if (wanted > MAX_OPERATIONS || running > MAX_RUNNING) return presentErrors([tooManyOperations()], options);
       try {
-        const createOnce = () => Promise.resolve(createContext(connection, extra.request, requestId));
+        const createOnce = async () => ({
+          ...createContext(connection, extra.client, requestId),
+          outlet: frames.outlet(id, extra.watched),
+        });
         const { schema, execute, subscribe, contextFactory, parse, validate } = graphql.getEnveloped({
           requestId,
           createContext: createOnce,
@@ -169,21 +190,15 @@ interface Enveloped {
 }
 
 /** Joins a socket to the protocol: messages in, frames out, pings, and a close for everything that goes wrong. */
-function serve(
-  socket: WebSocket,
-  watched: WatchedSocket,
-  request: IncomingMessage,
-  protocol: Protocol,
-  logger: Logger,
-): void {
+function serve(socket: WebSocket, watched: WatchedSocket, client: Client, protocol: Protocol, logger: Logger): void {
   let onMessage: ((data: string) => Promise<void>) | undefined;
-  const operations = createSocketOperations(handle, () => closeSocket(socket, CLOSE.duplicateId));
-  const extra: Extra = { socket, request, operations, requests: 0 };
+  const operations = new SocketOperations(handle, () => closeSocket(socket, CLOSE.duplicateId));
+  const extra: Extra = { socket, watched, client, operations, requests: 0 };
 
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: watched.send,
+      send: (text) => watched.send(text),
       // A reason may quote an id: as much of it as a close frame holds, in single bytes.
       close: (code, reason = '') => socket.close(code, reason.replaceAll(/[^ -~]/g, '?').slice(0, 123)),
       onMessage: (callback) => (onMessage = callback),
@@ -205,14 +220,12 @@ function serve(
     void handle(text);
   });
 
-  async function handle(text: string): Promise<void> {
-    if (socket.readyState !== socket.OPEN) return;
-    try {
-      await onMessage?.(text);
-    } catch (error) {
+  function handle(text: string): Promise<void> {
+    if (socket.readyState !== socket.OPEN || !onMessage) return Promise.resolve();
+    return onMessage(text).catch((error: unknown) => {
       logger.error({ err: error }, 'a socket message was not handled');
       closeSocket(socket, CLOSE.overloaded);
-    }
+    });
   }
 
   socket.on('ping', () => {
@@ -252,10 +265,22 @@ function closeFor(error: unknown): Close {
  * The subscriptions' own `error` messages go first, and end them for good. Not so when the token has expired: a stock
  * client comes back from that close with a fresh one and subscribes again, unless an error has ended its subscription.
  */
-function closeForViewer(socket: WebSocket, reason: unknown): void {
+function closeForViewer({ socket, operations }: Extra, reason: unknown): void {
   const code = closeFor(reason);
-  if (code === CLOSE.tokenExpired) closeSocket(socket, code);
-  else setImmediate(() => closeSocket(socket, code));
+  if (code === CLOSE.tokenExpired) return closeSocket(socket, code);
+  const close = () => {
+    clearTimeout(timer);
+    closeSocket(socket, code);
+  };
+  // One that is just reading for an event says its error when it has read.
+  const timer = setTimeout(close, LAST_WORDS_MS);
+  void operations.idle().then(close);
+}
+
+/** By a close code and not by a status of the upgrade, of which a browser tells its page nothing. */
+function turnAway(socket: WebSocket): void {
+  socket.on('error', () => {});
+  closeSocket(socket, CLOSE.overloaded);
 }
 
 function closeAt(socket: WebSocket, delayMs: number): Promise<void> {
@@ -264,6 +289,10 @@ function closeAt(socket: WebSocket, delayMs: number): Promise<void> {
     socket.once('close', () => resolve());
     setTimeout(() => closeSocket(socket, CLOSE.restarting), delayMs);
   });
+}
+
+function destroy(this: Duplex): void {
+  this.destroy();
 }
 
 function refuse(stream: Duplex, status: number, text: string, code?: string): void {
@@ -276,13 +305,8 @@ function refuse(stream: Duplex, status: number, text: string, code?: string): vo
   );
 }
 
-function tooManyOperations(): AppError {
-  const message = `At most ${MAX_OPERATIONS} operations at a time on one socket.`;
-  return new AppError('RATE_LIMITED', message, { retryAfter: 1 });
-}
-
-function noSuchOperation(): AppError {
-  return new AppError('OPERATION_RESOLUTION_FAILURE', 'Could not determine what operation to execute.');
+function tooManyOperations(): RateLimitedError {
+  return new RateLimitedError(1, `At most ${MAX_OPERATIONS} operations at a time on one socket.`);
 }
 
 /** Status and headers mean nothing on a socket. */

@@ -1,20 +1,18 @@
 import { createYoga, isAsyncIterable } from 'graphql-yoga';
 import type { Plugin, YogaInitialContext } from 'graphql-yoga';
-import { GraphQLError, NoSchemaIntrospectionCustomRule } from 'graphql';
-import type { GraphQLSchema } from 'graphql';
-import { useCostLimit } from '../graphql/document-cost.ts';
-import { createDocumentCache } from '../graphql/document-cache.ts';
-import { useDocumentLimits } from '../graphql/document-limits.ts';
-import { useErrorStages } from '../graphql/error-stages.ts';
+import { GraphQLError } from 'graphql';
+import type { ExecutionResult, GraphQLSchema } from 'graphql';
+import { createAddressLimits, useAddressLimits } from '../graphql/address-limits.ts';
+import { createOperations, useOperations } from '../graphql/operations.ts';
 import { presentResult } from '../graphql/present-error.ts';
+import { useAnswerSharing } from '../graphql/answer-sharing.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
+import type { RateLimits } from '../rate-limits/rate-limits.ts';
 import { accepts, CSRF_HEADERS, EVENT_STREAM, isTooDeep } from './edge.ts';
+import { createInlet } from './inlet.ts';
 
 export const GRAPHQL_PATH = '/graphql';
-
-/** Room for all documents of several apps. */
-const DOCUMENT_CACHE_CHARACTERS = 256 * 1024;
 
 /** What a transport puts into Yoga before an operation is parsed. */
 export interface ServerContext {
@@ -27,13 +25,16 @@ export interface GraphQLServerOptions {
   schema: GraphQLSchema;
   graphiql: boolean;
   introspection: boolean;
+  countAddress: RateLimits['countAddress'];
   logger: Logger;
 }
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
 /** The pipeline that every operation runs through, whatever the transport: parse, limits, validation, execution. */
-export function createGraphQLServer({ schema, graphiql, introspection, logger }: GraphQLServerOptions) {
+export function createGraphQLServer({ schema, graphiql, introspection, countAddress, logger }: GraphQLServerOptions) {
+  const operations = createOperations(schema, { introspection });
+  const addressLimits = createAddressLimits(schema, countAddress);
   const presentOptions = (requestId: string) => ({ requestId, logger, hideSuggestions: !introspection });
 
   /** Errors of one result or of every result of a stream, presented. */
@@ -62,10 +63,9 @@ export function createGraphQLServer({ schema, graphiql, introspection, logger }:
     plugins: [
       useSoundParameters,
       useStreamsForSubscriptions,
-      useErrorStages(),
-      useDocumentLimits(),
-      useCostLimit(),
-      ...(introspection ? [] : [useNoIntrospection]),
+      useOperations(operations),
+      useAddressLimits(addressLimits),
+      useAnswerSharing(logger),
       usePresentedErrors,
     ],
     graphiql: graphiql && {
@@ -75,11 +75,8 @@ export function createGraphQLServer({ schema, graphiql, introspection, logger }:
       defaultQuery: WELCOME,
     },
     renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
-    parserAndValidationCache: {
-      documentCache: createDocumentCache(DOCUMENT_CACHE_CHARACTERS),
-      // A document that cannot be parsed is not worth the memory.
-      errorCache: { get: () => undefined, set() {} },
-    },
+    // Operations have their own.
+    parserAndValidationCache: false,
     // Presented above; what is not ours is masked there.
     maskedErrors: false,
     // Done by the listener, for every path: see edge.ts.
@@ -91,7 +88,7 @@ export function createGraphQLServer({ schema, graphiql, introspection, logger }:
     logging: false,
   });
 
-  return Object.assign(yoga, { presentOptions });
+  return Object.assign(yoga, { operations, addressLimits, presentOptions });
 }
 
 /** Whatever is wrong with the parameters is the client's fault, in the same words over GET and POST. */
@@ -112,30 +109,34 @@ const useSoundParameters: Plugin = {
 
 /**
  * A subscription lives as long as somebody reads it: for whom no stream is accepted it does not begin, and for whom
- * left before the first byte it ends.
+ * left before the first byte it ends. What is made for many comes into the stream from the side.
  */
 const useStreamsForSubscriptions: Plugin<YogaInitialContext> = {
-  onSubscribe({ args, setResultAndStopExecution }) {
+  onSubscribe({ args, extendContext, setResultAndStopExecution }) {
     const { request } = args.contextValue as Partial<YogaInitialContext>;
     if (!request) return;
-    if (accepts(request.headers.get('accept'), [EVENT_STREAM])) return { onSubscribeResult: endWith(request.signal) };
+    if (accepts(request.headers.get('accept'), [EVENT_STREAM])) {
+      const inlet = createInlet();
+      extendContext({ outlet: inlet } as object);
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if (!isAsyncIterable<ExecutionResult>(result)) return;
+          const stream = inlet.join(result);
+          setResult(stream);
+          endWith(request.signal, stream);
+        },
+      };
+    }
     const message = `A subscription over HTTP needs ${EVENT_STREAM}.`;
     setResultAndStopExecution({ errors: [new GraphQLError(message, { extensions: { code: 'NOT_ACCEPTABLE' } })] });
   },
 };
 
-function endWith(signal: AbortSignal) {
-  return ({ result }: { result: unknown }) => {
-    if (!isAsyncIterable(result)) return;
-    const end = () => void (result as AsyncGenerator).return(undefined);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  };
+function endWith(signal: AbortSignal, stream: AsyncIterableIterator<unknown>): void {
+  const end = () => void stream.return?.();
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
 }
-
-const useNoIntrospection: Plugin = {
-  onValidate: ({ addValidationRule }) => addValidationRule(NoSchemaIntrospectionCustomRule),
-};
 
 const WELCOME = `# Welcome to Parley. Run this to sign up; the README goes on from here.
 #

@@ -8,6 +8,7 @@ import type { Cluster } from '../support/cluster.ts';
 import { toParams } from '../support/document.ts';
 import { countHeld, findGrowth, measureHeap } from '../support/footprint.ts';
 import type { Counts } from '../support/footprint.ts';
+import { closeIdleConnections } from '../support/idle-connections.ts';
 import { INSPECTABLE, INSPECTOR_LINES } from '../support/inspector.ts';
 import { openGroup, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
@@ -50,8 +51,7 @@ const OUR_CONNECTIONS = `FROM pg_stat_activity WHERE application_name = 'parley'
 /** Begins and, where it does not pass by itself, ends. */
 type Fault = () => Promise<unknown>;
 
-// By its own command alone: beside other tests its counts did not come to rest in time.
-describe.runIf(SOAK_MINUTES !== undefined)('a soak', () => {
+describe('a soak', () => {
   let postgres: PrivatePostgres | undefined;
   let redis: PrivateRedis | undefined;
   let cluster: Cluster;
@@ -121,6 +121,7 @@ describe.runIf(SOAK_MINUTES !== undefined)('a soak', () => {
 
   async function resetClients(): Promise<void> {
     for (const wire of wires) wire.reset();
+    closeIdleConnections();
   }
 
   async function endSubscriptions(): Promise<void> {

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createConnection } from 'node:net';
-import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rawSocket } from '../support/client.ts';
@@ -9,8 +8,6 @@ import type { Cluster } from '../support/cluster.ts';
 import { toParams } from '../support/document.ts';
 import { openDirectChat, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
-import { startServer } from '../support/server-process.ts';
-import { temporaryDirectory } from '../support/servers.ts';
 import { eventually, within } from '../support/wait.ts';
 import { Added, Chats, many, readHistory, seqs, Updated } from './operations.ts';
 
@@ -159,13 +156,8 @@ describe('what subscriptions hold', () => {
   );
 
   it('is not waited for when somebody means it: the second SIGTERM', { timeout: 60_000 }, async () => {
-    const directory = await temporaryDirectory('twice');
-    // Beside the cluster, which takes an exit code other than 0 for an accident.
-    const server = await startServer({
-      cwd: directory.path,
-      env: { DATA_DIR: `${directory.path}/data`, JWT_SECRET: randomBytes(32).toString('hex') },
-    });
-    const place = { node: () => server } as unknown as Cluster;
+    const place = await startCluster({ nodes: 1, allowExitCode: 1 });
+    const server = place.node(0);
     const eve = await registerPerson(place, { firstName: 'Eve' });
     // Enough that closing them one after the other takes its time.
     const sockets = await many(30, () => eve.client().openSocket());
@@ -174,12 +166,12 @@ describe('what subscriptions hold', () => {
     process.kill(server.pid, 'SIGTERM');
     expect(await within(server.exited, 1_000, 'the exit')).toMatchObject({ code: 1 });
     await Promise.all(sockets.map(({ closed }) => closed));
-    await directory.remove();
+    await place.stop();
   });
 
   it('does not wait for a refused upgrade whose peer keeps its side open', { timeout: 60_000 }, async () => {
-    const directory = await temporaryDirectory('half-open');
-    const server = await startServer({ cwd: directory.path, env: { DATA_DIR: `${directory.path}/data` } });
+    const place = await startCluster({ nodes: 1 });
+    const server = place.node(0);
     const peer = createConnection({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
     peer.write('GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     await once(peer, 'data');
@@ -190,6 +182,6 @@ describe('what subscriptions hold', () => {
     process.kill(server.pid, 'SIGTERM');
     expect(await within(server.exited, 10_000, 'the exit')).toMatchObject({ code: 0 });
     peer.destroy();
-    await directory.remove();
+    await place.stop();
   });
 });

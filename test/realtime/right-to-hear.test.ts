@@ -1,6 +1,7 @@
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GraphQLRequestError } from '../support/client.ts';
-import { startCluster } from '../support/cluster.ts';
+import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
@@ -16,6 +17,7 @@ import {
   leave,
   logOut,
   removeMember,
+  rename,
   seqs,
   Updated,
 } from './operations.ts';
@@ -108,6 +110,34 @@ describe('the right to hear', () => {
     expect(neighbour.collected).toHaveLength(1);
   });
 
+  // Where the database can be kept from answering.
+  it.runIf(backend === 'distributed')('ends with an error also while an event is being read', async () => {
+    const bob = await registerPerson(cluster, { firstName: 'Bob' });
+    const group = await openGroup(ann, [bob]);
+    const socket = await bob.client().openSocket();
+    const chats = socket.subscribe(Chats);
+    await eventually(async () => {
+      await rename(ann, group, 'before');
+      expect(chats.collected.length).toBeGreaterThan(0);
+    });
+    const lock = new pg.Client(cluster.databaseUrl);
+    await lock.connect();
+    try {
+      await lock.query('BEGIN; LOCK TABLE message IN ACCESS EXCLUSIVE MODE');
+      await rename(ann, group, 'meanwhile');
+      await eventually(async () =>
+        expect(
+          await cluster.sql(`SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'message'::regclass`),
+        ).not.toEqual([]),
+      );
+      await logOut(bob);
+    } finally {
+      await lock.end();
+    }
+    await expectSilenced(chats, 'UNAUTHENTICATED');
+    expect(await within(socket.closed, SILENCED_MS, 'the close of the socket')).toMatchObject({ code: 4401 });
+  });
+
   it('ends over sse with a logout, too', async () => {
     const bob = await registerPerson(cluster, { firstName: 'Bob' });
     const group = await openGroup(ann, [bob]);
@@ -131,8 +161,8 @@ describe('the right to hear', () => {
     expect(added.collected).toHaveLength(1);
   });
 
-  it('never reaches behind the removal, in 20 races with writers', { timeout: 120_000 }, async () => {
-    for (let race = 1; race <= 20; race += 1) {
+  it('never reaches behind the removal, in 6 races with writers', { timeout: 120_000 }, async () => {
+    for (let race = 1; race <= 6; race += 1) {
       const bob = await registerPerson(cluster, { firstName: 'Bob' });
       const group = await openGroup(ann, [bob, cy]);
       await send(ann, group, 'first');

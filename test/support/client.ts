@@ -100,7 +100,7 @@ export function createClient(
         throw new GraphQLRequestError(result.errors, { status: response.status, data: result.data });
       return result.data as never;
     },
-    raw: (request) => send(new URL(request.path ?? '/graphql', node.origin), request),
+    raw: (request) => send(new URL(node.origin), request),
     async subscribe(operation, variables, { transport = 'ws' } = {}) {
       if (transport === 'sse') return subscribeByEvents(toParams(operation, variables));
       const socket = await openSocket(node, authorization());
@@ -140,17 +140,20 @@ async function readEvents(body: ReadableStream<Uint8Array>, stream: StreamSink):
 }
 
 function receiveEvent(event: string, stream: StreamSink): void {
-  const fields = event.split(/\r?\n/).map((line) => /^(\w*): ?(.*)$/.exec(line));
+  const fields = event.split(/\r?\n/).map((line) => /^(\w*): ?(.*)$/s.exec(line));
   const valuesOf = (name: string) => fields.flatMap((field) => (field?.[1] === name ? [field[2]] : [])).join('\n');
   const name = valuesOf('event');
   if (name === 'next') stream.receive(JSON.parse(valuesOf('data')) as ExecutionResult);
   if (name === 'complete') stream.finish({ kind: 'complete' });
 }
 
-/** By hand, because fetch corrects what a test wants wrong. */
-function send(url: URL, { method = 'POST', headers = {}, body }: RawRequest): Promise<RawResponse> {
+/** By hand, because fetch corrects what a test wants wrong, and a URL the dots in a path. */
+function send(
+  { hostname, port }: URL,
+  { method = 'POST', path = '/graphql', headers = {}, body }: RawRequest,
+): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(url, { method, headers, agent: false }, (response) => {
+    const request = httpRequest({ hostname, port, path, method, headers, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on('error', reject).on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => {

@@ -33,6 +33,8 @@ export interface ClusterOptions {
   nodes?: number;
   /** Log lines of level error or fatal, and lines that are not JSON, that this file expects. Tokens never are. */
   allowErrors?: RegExp[];
+  /** With which code its nodes may end, beside 0. */
+  allowExitCode?: number;
 }
 
 /** The servers of one test file, with a database and a key prefix of their own. */
@@ -102,7 +104,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         const endedBefore = !node.running;
         const { signal } = endedBefore ? await node.exited : { signal: null };
         const code = await node.stop().catch((error: Error) => error.message);
-        if (code !== 0 && signal !== 'SIGKILL')
+        if (code !== 0 && code !== options.allowExitCode && signal !== 'SIGKILL')
           complaints.push(`server ${node.pid} ended ${endedBefore ? 'by itself ' : ''}with ${code ?? signal}`);
         complaints.push(...complaintsAbout(node, options.allowErrors ?? []));
       }),

@@ -14,9 +14,9 @@ import {
   whyNoPostgres,
   whyNoRedis,
 } from './servers.ts';
+import type { Service } from './servers.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const dist = join(root, 'dist');
 
 /** Starts what the tests share, once for all projects; what it returns undoes it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -25,10 +25,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const step of undo.splice(0).toReversed()) await step();
   };
   try {
-    undo.push(await provideServers());
-    const wanted = project.vitest.projects.map(({ name }) => name);
+    const names = project.vitest.projects.map(({ name }) => name);
+    // Of all projects, the browser's alone can do without.
+    if (names.some((name) => name !== 'browser')) undo.push(await provideServers());
+    const wanted = project.vitest.projects.map(({ config }) => config.provide.backend);
     const templates: Promise<() => Promise<void>>[] = [];
-    if (wanted.includes('embedded') || wanted.includes('distributed')) assertBuilt();
+    if (wanted.includes('embedded') || wanted.includes('distributed')) assertBuilt('src', 'dist/main.js', 'build');
+    if (names.includes('browser'))
+      assertBuilt('examples/ionic-chat/src', 'examples/ionic-chat/dist/index.html', 'build:app');
     if (wanted.includes('embedded')) templates.push(provideDataDirTemplate(project));
     if (wanted.includes('distributed')) templates.push(provideDatabaseTemplate(project));
     const settled = await Promise.allSettled(templates);
@@ -56,7 +60,7 @@ async function provideServer(
   variable: 'TEST_DATABASE_URL' | 'TEST_REDIS_URL',
   ping: (url: string) => Promise<void>,
   whyNot: () => Promise<string | undefined>,
-  start: typeof startRedis,
+  start: () => Promise<Service>,
 ) {
   const given = process.env[variable];
   if (given) {
@@ -76,20 +80,22 @@ async function provideServer(
   };
 }
 
-function assertBuilt(): void {
-  const main = join(dist, 'main.js');
-  if (!existsSync(main)) throw new Error('dist/main.js is missing: run `npm run build` before the tests');
-  const newest = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts'))
-    .map((path) => statSync(join(root, 'src', path)).mtimeMs)
+function assertBuilt(source: string, result: string, script: string): void {
+  const path = join(root, result);
+  if (!existsSync(path)) throw new Error(`${result} is missing: run \`npm run ${script}\` before the tests`);
+  const newest = readdirSync(join(root, source), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.tsx?$/.test(name))
+    .map((name) => statSync(join(root, source, name)).mtimeMs)
     .reduce((a, b) => Math.max(a, b), 0);
-  if (newest > statSync(main).mtimeMs)
-    console.warn('src/ is newer than dist/: these tests run the last build; `npm run build` makes a new one');
+  if (newest > statSync(path).mtimeMs)
+    console.warn(
+      `${source} is newer than ${result}: these tests run the last build; \`npm run ${script}\` makes a new one`,
+    );
 }
 
 async function provideDataDirTemplate(project: TestProject): Promise<() => Promise<void>> {
   const directory = await temporaryDirectory('template');
-  await migrate({ dataDir: directory.path });
+  await migrate({ DATA_DIR: directory.path });
   project.provide('templateDataDir', directory.path);
   return () => directory.remove();
 }
@@ -109,7 +115,7 @@ async function provideDatabaseTemplate(project: TestProject): Promise<() => Prom
   url.pathname = `/${name}`;
   const directory = await temporaryDirectory('unused');
   try {
-    await migrate({ url: url.href, dataDir: directory.path });
+    await migrate({ DATABASE_URL: url.href, DATA_DIR: directory.path });
   } catch (error) {
     await drop();
     throw error;
@@ -135,16 +141,11 @@ async function dropDatabases(base: string, template: string): Promise<void> {
   }
 }
 
-/** In a process of its own: what the built server would do at its start, and nothing else. */
-async function migrate(target: { url?: string; dataDir: string }): Promise<void> {
-  const script = `
-    const { openDatabase } = await import(${JSON.stringify(join(dist, 'persistence/database.js'))});
-    const { createLogger } = await import(${JSON.stringify(join(dist, 'logger.js'))});
-    const database = await openDatabase({ ...${JSON.stringify(target)}, logger: createLogger('warn') });
-    await database.close();
-  `;
-  await promisify(execFile)(process.execPath, ['--enable-source-maps', '--input-type=module', '--eval', script], {
-    cwd: target.dataDir,
+/** In a process of its own: what a server would do at its start, and nothing else. */
+async function migrate(target: { DATABASE_URL?: string; DATA_DIR: string }): Promise<void> {
+  await promisify(execFile)(process.execPath, ['--import', 'tsx', join(root, 'prisma/migrate.ts'), 'deploy'], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...target },
     timeout: 60_000,
   }).catch((error: Error & { stderr?: string }) => {
     throw new Error(`the template could not be migrated: ${error.stderr?.trim() || error.message}`, { cause: error });

@@ -7,6 +7,8 @@ import { within } from './wait.ts';
 export const INSPECTABLE = { NODE_OPTIONS: '--inspect=127.0.0.1:0' };
 export const INSPECTOR_LINES = /^(Debugger (listening|attached|ending)|For help, see: )/;
 
+const SAMPLING_INTERVAL_US = 500;
+
 /** A way into a running process that needs nothing of the program: the Chrome DevTools protocol. */
 export interface Inspector {
   collectGarbage(): Promise<void>;
@@ -14,11 +16,26 @@ export interface Inspector {
   evaluate<T>(expression: string): Promise<T>;
   /** How many objects there are with the prototype that the expression names. Collects garbage first. */
   countInstances(prototype: string): Promise<number>;
+  /** Where processor time goes, from here until the function that this answers is called. */
+  startProfile(): Promise<() => Promise<CpuProfile>>;
   detach(): Promise<void>;
 }
 
+/** Which node of the call tree was at work at each sample, and for how many microseconds. */
+export interface CpuProfile {
+  nodes: CpuProfileNode[];
+  samples: number[];
+  timeDeltas: number[];
+}
+
+export interface CpuProfileNode {
+  id: number;
+  callFrame: { functionName: string; url: string; lineNumber: number; columnNumber: number };
+  children?: number[];
+}
+
 /** @param server was started with INSPECTABLE. */
-export async function inspect(server: ServerProcess): Promise<Inspector> {
+export async function inspect(server: Pick<ServerProcess, 'pid' | 'logs'>): Promise<Inspector> {
   const url = /Debugger listening on (ws:\S+)/.exec(server.logs.join('\n'))?.[1];
   if (url === undefined) throw new Error(`server ${server.pid} cannot be inspected`);
   const socket = new WebSocket(url);
@@ -56,6 +73,12 @@ export async function inspect(server: ServerProcess): Promise<Inspector> {
       const counted = await call('Runtime.callFunctionOn', { ...length, returnByValue: true });
       await call('Runtime.releaseObjectGroup', { objectGroup });
       return counted.result.value;
+    },
+    async startProfile() {
+      await call('Profiler.enable');
+      await call('Profiler.setSamplingInterval', { interval: SAMPLING_INTERVAL_US });
+      await call('Profiler.start');
+      return async () => (await call('Profiler.stop')).profile;
     },
     async detach() {
       const closed = once(socket, 'close');

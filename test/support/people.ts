@@ -43,14 +43,46 @@ export async function registerPerson(cluster: Cluster, overrides: Partial<Regist
     firstName,
   };
   const { register } = await createClient(cluster.node(0)).request(Register, { input });
+  return toPerson(cluster, { ...input, id: register.user.id }, register);
+}
+
+const Login = graphql(/* GraphQL */ `
+  mutation LoginPerson($input: LoginInput!) {
+    login(input: $input) {
+      accessToken
+      refreshToken
+      user {
+        id
+        firstName
+        lastName
+      }
+    }
+  }
+`);
+
+/** Somebody who has signed up elsewhere, such as in a browser, on one more device. */
+export async function signInPerson(
+  cluster: Cluster,
+  { email, password }: { email: string; password: string },
+): Promise<Person> {
+  const { login } = await createClient(cluster.node(0)).request(Login, { input: { email, password } });
+  return toPerson(cluster, { ...login.user, email, password }, login);
+}
+
+function toPerson(
+  cluster: Cluster,
+  who: Pick<Person, 'id' | 'email' | 'firstName' | 'lastName' | 'password'>,
+  { accessToken, refreshToken }: Pick<Person, 'accessToken' | 'refreshToken'>,
+): Person {
+  const { id, email, firstName, lastName, password } = who;
   const person: Person = {
-    id: register.user.id,
-    email: input.email,
+    id,
+    email,
     firstName,
-    lastName: input.lastName,
-    password: input.password,
-    accessToken: register.accessToken,
-    refreshToken: register.refreshToken,
+    lastName,
+    password,
+    accessToken,
+    refreshToken,
     client: (nodeIndex = 0) => createClient(cluster.node(nodeIndex), { token: () => person.accessToken }),
   };
   return person;
@@ -77,7 +109,7 @@ export async function openGroup(owner: Person, members: readonly Person[], title
   return createChat;
 }
 
-const SendMessage = graphql(/* GraphQL */ `
+export const SendMessage = graphql(/* GraphQL */ `
   mutation Send($input: SendMessageInput!) {
     sendMessage(input: $input) {
       id

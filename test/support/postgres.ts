@@ -24,7 +24,7 @@ export async function startPrivatePostgres(): Promise<PrivatePostgres> {
   let frozen: number[] = [];
 
   async function thaw() {
-    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+    for (const pid of frozen) signal(pid, 'SIGCONT');
     frozen = [];
   }
 
@@ -34,8 +34,13 @@ export async function startPrivatePostgres(): Promise<PrivatePostgres> {
     stop: () => service.stop(),
     kill: () => service.kill(),
     async freeze() {
-      frozen = [service.pid, ...(await childrenOf(service))];
-      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+      // The parent first, so that no child is missed.
+      frozen = [service.pid];
+      signal(service.pid, 'SIGSTOP');
+      for (const pid of await childrenOf(service)) {
+        frozen.push(pid);
+        signal(pid, 'SIGSTOP');
+      }
     },
     thaw,
     async remove() {
@@ -43,6 +48,15 @@ export async function startPrivatePostgres(): Promise<PrivatePostgres> {
       await service.remove();
     },
   };
+}
+
+/** To a process that may end at any time. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 async function childrenOf(service: Service): Promise<number[]> {

@@ -11,8 +11,8 @@ export interface PrivateRedis extends Service {
   command(name: string, ...args: (string | Buffer | number)[]): Promise<unknown>;
 }
 
-export async function startPrivateRedis(): Promise<PrivateRedis> {
-  const service = await startRedis();
+export async function startPrivateRedis(options?: { isClustered?: boolean }): Promise<PrivateRedis> {
+  const service = await startRedis(options);
 
   const command: PrivateRedis['command'] = async (name, ...args) => {
     const client = new Redis(service.url, { retryStrategy: () => null, maxRetriesPerRequest: 0 });

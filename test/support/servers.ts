@@ -60,13 +60,7 @@ const INITDB_OPTIONS = [
   '--no-sync',
 ];
 
-/** Without fsync: throwaway data outlives a killed process, and need not outlive the machine. */
-const POSTGRES_SETTINGS = [
-  'fsync=off',
-  'listen_addresses=127.0.0.1',
-  'unix_socket_directories=',
-  'max_connections=300',
-];
+const POSTGRES_SETTINGS = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=300'];
 
 /** A directory that is removed when this process ends, however it ends. */
 export async function temporaryDirectory(name: string): Promise<{ path: string; remove(): Promise<void> }> {
@@ -102,7 +96,11 @@ export async function whyNoRedis(): Promise<string | undefined> {
   }
 }
 
-export async function startPostgres(): Promise<Service> {
+/**
+ * @param options.isDurable it flushes to the disk, as in earnest. Default: throwaway data outlives a killed process, and
+ * need not outlive the machine.
+ */
+export async function startPostgres({ isDurable = false } = {}): Promise<Service> {
   const home = await postgresHome();
   const user = await serviceUser();
   const directory = await temporaryDirectory('postgres');
@@ -119,10 +117,11 @@ export async function startPostgres(): Promise<Service> {
   await run(join(home, 'bin', 'initdb'), [`--pgdata=${data}`, `--pwfile=${passwordFile}`, ...INITDB_OPTIONS], user);
   const port = await freePort();
   const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
+  const settings = [...POSTGRES_SETTINGS, `fsync=${isDurable ? 'on' : 'off'}`];
   return startService(directory, {
     name: 'PostgreSQL',
     command: join(home, 'bin', 'postgres'),
-    args: ['-D', data, '-p', String(port), ...POSTGRES_SETTINGS.flatMap((setting) => ['-c', setting])],
+    args: ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])],
     user,
     directory: directory.path,
     url,
@@ -132,14 +131,19 @@ export async function startPostgres(): Promise<Service> {
   });
 }
 
-export async function startRedis(): Promise<Service> {
+/** @param options.isClustered it may be one node of a cluster, once it is told of the others. */
+export async function startRedis({ isClustered = false } = {}): Promise<Service> {
   const directory = await temporaryDirectory('redis');
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
+  const cluster = isClustered ? ['--cluster-enabled', 'yes', '--cluster-port', String(await freePort())] : [];
   return startService(directory, {
     name: 'Redis',
     command: 'redis-server',
-    args: ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory.path],
+    args: [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory.path],
+      ...['--save', '', '--appendonly', 'no', ...cluster],
+    ],
     user: {},
     directory: directory.path,
     url,
@@ -176,6 +180,8 @@ async function startService(directory: { path: string; remove(): Promise<void> }
     const exited = once(ending, 'exit');
     if (ending.exitCode === null && ending.signalCode === null) {
       ending.kill(signal);
+      // Who waits for it must not end before it, with whatever was still to be said.
+      ending.ref();
       await exited;
     }
     child = undefined;

@@ -6,6 +6,12 @@ export function atFullSize<T>(full: T, small: T): T {
 /** `SOAK_MINUTES` says for how long the soak runs; undefined: as short as it can be. */
 export const SOAK_MINUTES = process.env.SOAK_MINUTES ? Number(process.env.SOAK_MINUTES) : undefined;
 
+/** With FIGURES=write, what is measured and shown in the README is made anew. */
+export const isWritingFigures = process.env.FIGURES === 'write';
+
+/** Nothing is measured, and no server runs for long. */
+export const isBrief = atFullSize(false, !isWritingFigures && SOAK_MINUTES === undefined);
+
 /** Shows what was measured where somebody waits for it: at full size, and at the end of a soak. */
 export function report(what: string, figures: Record<string, unknown>): void {
   if (process.env.FAULTS === 'full' || SOAK_MINUTES !== undefined) console.log(`${what}: ${JSON.stringify(figures)}`);

@@ -2,10 +2,10 @@ import type { Reporter, TestModule, TestRunEndReason } from 'vitest/node';
 
 /** Ends the run with one plain line over all projects, for people and scripts alike. */
 export class SummaryReporter implements Reporter {
-  readonly #notRun: string | undefined;
+  readonly #notRun: readonly string[];
 
   /** @param notRun what this machine cannot run, and how to get it; printed before the summary. */
-  constructor(notRun?: string) {
+  constructor(notRun: readonly string[] = []) {
     this.#notRun = notRun;
   }
 
@@ -24,7 +24,7 @@ export class SummaryReporter implements Reporter {
     count.failed += unhandledErrors.length;
     if (reason === 'failed' && count.failed === 0) count.failed++;
     const skipped = count.skipped + count.pending;
-    if (this.#notRun !== undefined) console.log(this.#notRun);
+    for (const line of this.#notRun) console.log(line);
     console.log(`Tests: ${count.passed} passed, ${count.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   }
 }

@@ -72,6 +72,8 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
         } else breakPair(pair);
         return done();
       }
+      // The other side went while nobody was told.
+      if (to.destroyed) return breakPair(pair);
       const pause = pauseFor(chunk, direction);
       if (pause === 0) return void to.write(chunk);
       from.pause();
@@ -82,8 +84,9 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
     });
     from.on('end', () => weather.kind !== 'drop' && to.end());
     from.on('close', () => {
-      pairs.delete(pair);
-      if (weather.kind !== 'drop' && !to.writableEnded) to.destroy();
+      // Of a client that goes in a black hole no server is ever told; a client whose server went, once it speaks again.
+      if (to.destroyed || (weather.kind === 'drop' && direction === 'up')) pairs.delete(pair);
+      else if (weather.kind !== 'drop' && !to.writableEnded) to.destroy();
     });
     // A broken connection closes; the close is dealt with above.
     from.on('error', () => {});

@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http';
+import { getOperationAST, OperationTypeNode } from 'graphql';
+import type { ExecutionResult } from 'graphql';
+import { processRegularResult } from 'graphql-yoga';
+import { noSuchOperation } from '../graphql/error-stages.ts';
+import { presentErrors, presentResult } from '../graphql/present-error.ts';
+import { isTooDeep } from './edge.ts';
+import type { GraphQLServer, ServerContext } from './yoga.ts';
+
+type MediaType = 'application/graphql-response+json' | 'application/json';
+
+export interface PlainPost {
+  mediaType: MediaType;
+  params: { query: string; operationName?: string | null; variables?: Record<string, unknown> | null };
+}
+
+const PARAMETERS = new Set(['query', 'operationName', 'variables', 'extensions']);
+
+/**
+ * What nearly every client sends: one operation, well formed, and an answer in JSON. Null: it is something else, or
+ * wrong, and Yoga's to deal with.
+ */
+export function readPlainPost(accept: string | undefined, body: Buffer): PlainPost | null {
+  const mediaType = negotiate(accept);
+  if (!mediaType) return null;
+  let params: unknown;
+  try {
+    params = JSON.parse(body.toString());
+  } catch {
+    return null;
+  }
+  return isPlain(params) ? { mediaType, params } : null;
+}
+
+function isPlain(params: unknown): params is PlainPost['params'] {
+  if (typeof params !== 'object' || params === null || Array.isArray(params) || isTooDeep(params)) return false;
+  if (!Object.keys(params).every((name) => PARAMETERS.has(name))) return false;
+  const { query, operationName, variables, extensions } = params as Record<string, unknown>;
+  return (
+    typeof query === 'string' &&
+    (operationName === undefined || operationName === null || typeof operationName === 'string') &&
+    isRecordOrNone(variables) &&
+    isRecordOrNone(extensions)
+  );
+}
+
+function isRecordOrNone(value: unknown): boolean {
+  return value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
+}
+
+/** As Yoga does: the first range that fits, whatever its weight. Undefined: none does. */
+function negotiate(accept = '*/*'): MediaType | undefined {
+  for (const range of accept.replaceAll(/\s/g, '').toLowerCase().split(',')) {
+    const [type, ...parameters] = range.split(';');
+    const charset = parameters.find((parameter) => parameter.includes('charset='));
+    if (charset !== undefined && charset !== 'charset=utf-8') continue;
+    if (type === 'application/graphql-response+json') return type;
+    if (type === 'application/json' || type === 'application/*' || type === '*/*') return 'application/json';
+  }
+  return undefined;
+}
+
+/**
+ * Runs the operation through the same stages as every other, without a Request and a Response of the Fetch standard
+ * around it. False: it is a subscription, and nothing was done.
+ */
+export async function answerPlainPost(
+  graphql: GraphQLServer,
+  { mediaType, params }: PlainPost,
+  context: ServerContext,
+  response: ServerResponse,
+): Promise<boolean> {
+  const options = graphql.presentOptions(context.requestId);
+  let result: ExecutionResult;
+  try {
+    const { query, operationName, variables: variableValues } = params;
+    const { schema, parse, validate, execute } = graphql.operations;
+    const document = parse(query);
+    const operation = getOperationAST(document, operationName);
+    if (!operation) throw noSuchOperation();
+    if (operation.operation === OperationTypeNode.SUBSCRIPTION) return false;
+    const errors = validate(document);
+    if (errors.length > 0) result = { errors: presentErrors(errors, options) };
+    else {
+      const limited = graphql.addressLimits.find(document, operationName);
+      const contextValue = await context.createContext();
+      if (limited) await graphql.addressLimits.count(limited, contextValue.client.address);
+      result = presentResult(await execute({ schema, document, contextValue, variableValues, operationName }), options);
+    }
+  } catch (error) {
+    result = { errors: presentErrors([error], options) };
+  }
+  const { body, status, headers } = processRegularResult(
+    result,
+    { Response: Answer } as never,
+    mediaType,
+  ) as never as Answer;
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+  return true;
+}
+
+/** All that Yoga's answer needs of a Response. */
+class Answer {
+  readonly body: string;
+  readonly status: number;
+  readonly headers: Record<string, string>;
+
+  constructor(body: string, { status, headers }: { status: number; headers: Record<string, string> }) {
+    this.body = body;
+    this.status = status;
+    this.headers = headers;
+  }
+}
