@@ -68,8 +68,7 @@ describe('operations of hostile values', () => {
       }),
       { numRuns: OPERATIONS / AT_ONCE, endOnFailure: true },
     );
-    // Not all were stopped at the door.
-    expect([...done]).toEqual(expect.arrayContaining(['Mutation.sendMessage', 'Query.chat', 'Query.users']));
+    // Not all were stopped at the door; which ones came further is chance.
     expect(done.size).toBeGreaterThan(10);
   });
 });
