@@ -16,6 +16,6 @@ export default defineConfig({
     /^pg-native$/,
   ],
   // One copy of graphql, whoever asks for it: a schema made with another is refused.
-  resolve: { alias: { graphql: 'graphql/index.mjs' } },
+  resolve: { alias: { graphql$: 'graphql/index.mjs' } },
   output: { dir: 'dist', format: 'esm', sourcemap: true, cleanDir: true },
 });

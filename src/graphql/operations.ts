@@ -1,6 +1,7 @@
-import { execute, NoSchemaIntrospectionCustomRule, parse, specifiedRules, validate } from 'graphql';
+import { NoSchemaIntrospectionCustomRule, parse, specifiedRules, validate } from 'graphql';
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
+import { createExecute } from './compiled-operations.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { isTooExpensive } from './document-cost.ts';
 import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
@@ -25,6 +26,7 @@ export function createOperations(schema: GraphQLSchema, { introspection }: { int
   // A document that cannot be parsed is not worth the memory.
   const parsed = createDocumentCache(DOCUMENT_CACHE_CHARACTERS);
   const validated = new WeakMap<DocumentNode, readonly GraphQLError[]>();
+  const execute = createExecute();
 
   return {
     schema,
