@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { createLoaders } from './features/loaders.ts';
 import { createServices } from './features/services.ts';
 import type { Context, Line } from './graphql/context.ts';
+import { createOperations } from './graphql/operations.ts';
 import { createSchema } from './graphql/schema.ts';
 import type { Logger } from './logger.ts';
 import { openDatabase } from './persistence/database.ts';
@@ -42,6 +43,11 @@ const CLEAN_UP_EVERY_MS = 3_600_000;
 
 /** Builds every long-lived thing once, wires them, and listens. */
 export async function startApp(config: Config, logger: Logger): Promise<App> {
+  // Before anything is opened: a list may hold documents that cannot be run.
+  const operations = createOperations(createSchema(), {
+    introspection: config.introspection,
+    listed: config.persistedDocuments,
+  });
   const database = await openDatabase({
     url: config.databaseUrl,
     poolSize: config.databasePoolSize,
@@ -95,7 +101,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     brokerStatus: broker.status,
   });
   const graphql = createGraphQLServer({
-    schema: createSchema(),
+    operations,
     graphiql: config.graphiql,
     introspection: config.introspection,
     countAddress: rateLimits.countAddress,

@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { privateKey, secretKey } from './auth/signing-keys.ts';
 import type { SigningKey } from './auth/signing-keys.ts';
+import { readManifest } from './graphql/document-manifest.ts';
+import type { ListedText } from './graphql/document-manifest.ts';
 
 /** What a settings problem is reported as: one clear line, exit code 1. */
 export class ConfigError extends Error {}
@@ -43,6 +45,8 @@ export interface Config {
   trustProxy: number;
   graphiql: boolean;
   introspection: boolean;
+  /** The only documents that are run. Undefined: any is. */
+  persistedDocuments: readonly ListedText[] | undefined;
   logLevel: string;
 }
 
@@ -104,6 +108,15 @@ const pem = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const manifest = z.string().transform((path, context) => {
+  try {
+    return readManifest(path);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as Error).message });
+    return z.NEVER;
+  }
+});
+
 /** The example app, once it is built: beside the sources as beside what they are built to. */
 const EXAMPLE_APP = fileURLToPath(new URL('../examples/ionic-chat/dist', import.meta.url));
 const holdsApp = (directory: string) => existsSync(join(directory, 'index.html'));
@@ -145,6 +158,7 @@ const settings = z.object({
     .default(0),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
+  PERSISTED_DOCUMENTS: manifest.optional(),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a level, such as info or debug')
     .default('info'),
@@ -167,6 +181,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   if (production) assertSafe(s);
   if (s.WORKERS > 1 && (s.DATABASE_URL === undefined || s.REDIS_URL.length === 0))
     throw new ConfigError('WORKERS above 1 needs DATABASE_URL and REDIS_URL: what is embedded is within one process');
+  if (s.PERSISTED_DOCUMENTS && s.GRAPHIQL)
+    throw new ConfigError('GRAPHIQL must be off with PERSISTED_DOCUMENTS: what is typed there is on no list');
   return {
     production,
     port: s.PORT,
@@ -184,8 +200,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     appDir: appDir(s.APP_DIR),
     rateLimit: s.RATE_LIMIT,
     trustProxy: s.TRUST_PROXY,
-    graphiql: s.GRAPHIQL ?? !production,
+    graphiql: s.GRAPHIQL ?? !(production || s.PERSISTED_DOCUMENTS),
     introspection: s.INTROSPECTION ?? !production,
+    persistedDocuments: s.PERSISTED_DOCUMENTS,
     logLevel: s.LOG_LEVEL,
   };
 }

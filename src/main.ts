@@ -4,6 +4,7 @@ import { startApp } from './app.ts';
 import { startWorkers } from './cluster.ts';
 import { ConfigError, readConfig } from './config.ts';
 import type { Config } from './config.ts';
+import { DocumentListError } from './graphql/document-list.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { DataDirInUseError } from './persistence/data-dir-lock.ts';
@@ -11,7 +12,7 @@ import { MigrationError } from './persistence/migrations.ts';
 import { DatabaseOpenError } from './persistence/open-error.ts';
 
 /** What an operator can mend; anything else is shown with its stack. */
-const PLAIN_ERRORS = [ConfigError, DataDirInUseError, MigrationError, DatabaseOpenError];
+const PLAIN_ERRORS = [ConfigError, DocumentListError, DataDirInUseError, MigrationError, DatabaseOpenError];
 
 function fail(error: unknown): void {
   const isPlain = PLAIN_ERRORS.some((type) => error instanceof type);
@@ -39,6 +40,7 @@ function greet(url: string, config: Config): void {
     `  Data     ${config.databaseUrl ? 'PostgreSQL' : `embedded, in ${config.dataDir}`}`,
     `  Nodes    ${config.redisUrls.length > 0 ? 'many, over Redis' : 'this one process'}`,
     ...(config.workers > 1 ? [`  Workers  ${config.workers} processes`] : []),
+    ...(config.persistedDocuments ? [`  Runs     the ${config.persistedDocuments.length} listed documents`] : []),
     ...(config.databaseUrl === undefined && !config.production
       ? ['', '  npm run seed fills it with people and chats; stop this first.']
       : []),

@@ -21,6 +21,11 @@ export function tooComplex(): GraphQLError {
   return withCode(new GraphQLError('The document asks for too much.'), 'QUERY_TOO_COMPLEX');
 }
 
+/** The same for whatever is not on the list of documents, and however it was named. */
+export function notListed(): GraphQLError {
+  return withCode(new GraphQLError('The document is not on the list of those that this server runs.'), 'BAD_REQUEST');
+}
+
 /** In Yoga's words: of several operations none was named, or there is none of that name. */
 export function noSuchOperation(): AppError {
   return new AppError('OPERATION_RESOLUTION_FAILURE', 'Could not determine what operation to execute.');

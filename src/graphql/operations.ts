@@ -1,10 +1,13 @@
 import { NoSchemaIntrospectionCustomRule, parse, specifiedRules, validate } from 'graphql';
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
-import type { Plugin } from 'graphql-yoga';
+import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { createExecute } from './compiled-operations.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { isTooExpensive } from './document-cost.ts';
 import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
+import { createDocumentList } from './document-list.ts';
+import type { DocumentRequest } from './document-list.ts';
+import type { ListedText } from './document-manifest.ts';
 import { invalid, refused, tooComplex, unparsed } from './error-stages.ts';
 
 /** Room for all documents of several apps. */
@@ -13,6 +16,12 @@ const DOCUMENT_CACHE_CHARACTERS = 256 * 1024;
 /** What is done with an operation, whatever the transport, one after the other. */
 export interface Operations {
   readonly schema: GraphQLSchema;
+  /**
+   * The text that a request names, by itself or by ids. Null: it names none, or an id where there is no list.
+   *
+   * @throws GraphQLError with a code: what it names is not on the list.
+   */
+  textOf(request: DocumentRequest): string | null;
   /** Of the same text, mostly the same document. @throws GraphQLError with a code. */
   parse(text: string): DocumentNode;
   /** What is wrong with it; nothing: it is sound. */
@@ -21,32 +30,50 @@ export interface Operations {
   execute(args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult>;
 }
 
-export function createOperations(schema: GraphQLSchema, { introspection }: { introspection: boolean }): Operations {
+export interface OperationsOptions {
+  introspection: boolean;
+  /** The only documents that are run. Undefined: any is. */
+  listed?: readonly ListedText[];
+}
+
+/** @throws DocumentListError when one of the listed documents cannot be run. */
+export function createOperations(schema: GraphQLSchema, { introspection, listed }: OperationsOptions): Operations {
   const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
   // A document that cannot be parsed is not worth the memory.
   const parsed = createDocumentCache(DOCUMENT_CACHE_CHARACTERS);
   const validated = new WeakMap<DocumentNode, readonly GraphQLError[]>();
   const execute = createExecute();
 
+  function validateOnce(document: DocumentNode): readonly GraphQLError[] {
+    const known = validated.get(document);
+    if (known) return known;
+    const errors = validate(schema, document, rules).map(invalid);
+    validated.set(document, errors);
+    return errors;
+  }
+
+  function parseOnce(text: string): DocumentNode {
+    const known = parsed.get(text);
+    if (known) return known;
+    const document = parseWithinLimits(text);
+    parsed.set(text, document);
+    return document;
+  }
+
+  function prepare(text: string): DocumentNode {
+    const document = parseWithinLimits(text);
+    const [error] = validateOnce(document);
+    if (error) throw error;
+    return document;
+  }
+
+  const list = listed && createDocumentList(listed, prepare);
+
   return {
     schema,
-
-    parse(text) {
-      const known = parsed.get(text);
-      if (known) return known;
-      const document = parseWithCode(text);
-      if (isTooComplex(document, DOCUMENT_LIMITS)) throw tooComplex();
-      parsed.set(text, document);
-      return document;
-    },
-
-    validate(document) {
-      const known = validated.get(document);
-      if (known) return known;
-      const errors = validate(schema, document, rules).map(invalid);
-      validated.set(document, errors);
-      return errors;
-    },
+    textOf: list?.textOf ?? textOf,
+    parse: list?.get ?? parseOnce,
+    validate: validateOnce,
 
     execute(args) {
       if (isTooExpensive(args)) return { errors: [tooComplex()] };
@@ -54,6 +81,17 @@ export function createOperations(schema: GraphQLSchema, { introspection }: { int
       return result instanceof Promise ? result.then(refused) : refused(result);
     },
   };
+}
+
+/** Without a list, an id means nothing. */
+function textOf({ query, documentId }: DocumentRequest): string | null {
+  return typeof query === 'string' && (documentId === undefined || documentId === null) ? query : null;
+}
+
+function parseWithinLimits(text: string): DocumentNode {
+  const document = parseWithCode(text);
+  if (isTooComplex(document, DOCUMENT_LIMITS)) throw tooComplex();
+  return document;
 }
 
 function parseWithCode(text: string): DocumentNode {
@@ -65,8 +103,18 @@ function parseWithCode(text: string): DocumentNode {
 }
 
 /** The same stages for what comes by Yoga. Subscriptions are its own; what they may ask for is not. */
-export function useOperations({ parse, validate, execute }: Operations): Plugin {
+export function useOperations({ textOf, parse, validate, execute }: Operations): Plugin {
   return {
+    onRequestParse({ request, url, requestParser, setRequestParser }) {
+      if (!requestParser) return;
+      setRequestParser(async (given) => {
+        // Of several in a list it finds none: they are Yoga's to refuse.
+        const params = (await requestParser(given)) as GraphQLParams & DocumentRequest;
+        const documentId = request.method === 'GET' ? url.searchParams.get('documentId') || null : params.documentId;
+        const query = textOf({ ...params, documentId });
+        return query === null ? params : { ...params, query, documentId: undefined };
+      });
+    },
     onParse: ({ setParseFn }) => setParseFn((source) => parse(typeof source === 'string' ? source : source.body)),
     onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validate(document)),
     onExecute: ({ setExecuteFn }) => setExecuteFn(execute),

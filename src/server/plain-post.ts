@@ -11,10 +11,16 @@ type MediaType = 'application/graphql-response+json' | 'application/json';
 
 export interface PlainPost {
   mediaType: MediaType;
-  params: { query: string; operationName?: string | null; variables?: Record<string, unknown> | null };
+  params: {
+    query?: string | null;
+    documentId?: string | null;
+    operationName?: string | null;
+    variables?: Record<string, unknown> | null;
+    extensions?: Record<string, unknown> | null;
+  };
 }
 
-const PARAMETERS = new Set(['query', 'operationName', 'variables', 'extensions']);
+const PARAMETERS = new Set(['query', 'documentId', 'operationName', 'variables', 'extensions']);
 
 /**
  * What nearly every client sends: one operation, well formed, and an answer in JSON. Null: it is something else, or
@@ -35,13 +41,14 @@ export function readPlainPost(accept: string | undefined, body: Buffer): PlainPo
 function isPlain(params: unknown): params is PlainPost['params'] {
   if (typeof params !== 'object' || params === null || Array.isArray(params) || isTooDeep(params)) return false;
   if (!Object.keys(params).every((name) => PARAMETERS.has(name))) return false;
-  const { query, operationName, variables, extensions } = params as Record<string, unknown>;
+  const { query, documentId, operationName, variables, extensions } = params as Record<string, unknown>;
   return (
-    typeof query === 'string' &&
-    (operationName === undefined || operationName === null || typeof operationName === 'string') &&
-    isRecordOrNone(variables) &&
-    isRecordOrNone(extensions)
+    [query, documentId, operationName].every(isStringOrNone) && isRecordOrNone(variables) && isRecordOrNone(extensions)
   );
+}
+
+function isStringOrNone(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === 'string';
 }
 
 function isRecordOrNone(value: unknown): boolean {
@@ -62,7 +69,7 @@ function negotiate(accept = '*/*'): MediaType | undefined {
 
 /**
  * Runs the operation through the same stages as every other, without a Request and a Response of the Fetch standard
- * around it. False: it is a subscription, and nothing was done.
+ * around it. False: it is a subscription, or names no document, and nothing was done.
  */
 export async function answerPlainPost(
   graphql: GraphQLServer,
@@ -73,9 +80,11 @@ export async function answerPlainPost(
   const options = graphql.presentOptions(context.requestId);
   let result: ExecutionResult;
   try {
-    const { query, operationName, variables: variableValues } = params;
-    const { schema, parse, validate, execute } = graphql.operations;
-    const document = parse(query);
+    const { operationName, variables: variableValues } = params;
+    const { schema, textOf, parse, validate, execute } = graphql.operations;
+    const text = textOf(params);
+    if (text === null) return false;
+    const document = parse(text);
     const operation = getOperationAST(document, operationName);
     if (!operation) throw noSuchOperation();
     if (operation.operation === OperationTypeNode.SUBSCRIPTION) return false;

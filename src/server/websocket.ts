@@ -152,7 +152,7 @@ function makeProtocol({ graphql, authenticate, connections, createContext }: Web
           createContext: createOnce,
           params: payload,
         });
-        const document = parse(payload.query);
+        const document = parse(graphql.operations.textOf(payload) ?? payload.query);
         const errors = validate(schema, document);
         if (errors.length > 0) return presentErrors(errors, options);
         if (!getOperationAST(document, payload.operationName)) return presentErrors([noSuchOperation()], options);

@@ -1,9 +1,10 @@
 import { createYoga, isAsyncIterable } from 'graphql-yoga';
 import type { Plugin, YogaInitialContext } from 'graphql-yoga';
 import { GraphQLError } from 'graphql';
-import type { ExecutionResult, GraphQLSchema } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { createAddressLimits, useAddressLimits } from '../graphql/address-limits.ts';
-import { createOperations, useOperations } from '../graphql/operations.ts';
+import { useOperations } from '../graphql/operations.ts';
+import type { Operations } from '../graphql/operations.ts';
 import { presentResult } from '../graphql/present-error.ts';
 import { useAnswerSharing } from '../graphql/answer-sharing.ts';
 import type { Context } from '../graphql/context.ts';
@@ -22,7 +23,7 @@ export interface ServerContext {
 }
 
 export interface GraphQLServerOptions {
-  schema: GraphQLSchema;
+  operations: Operations;
   graphiql: boolean;
   introspection: boolean;
   countAddress: RateLimits['countAddress'];
@@ -32,8 +33,14 @@ export interface GraphQLServerOptions {
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
 /** The pipeline that every operation runs through, whatever the transport: parse, limits, validation, execution. */
-export function createGraphQLServer({ schema, graphiql, introspection, countAddress, logger }: GraphQLServerOptions) {
-  const operations = createOperations(schema, { introspection });
+export function createGraphQLServer({
+  operations,
+  graphiql,
+  introspection,
+  countAddress,
+  logger,
+}: GraphQLServerOptions) {
+  const { schema } = operations;
   const addressLimits = createAddressLimits(schema, countAddress);
   const presentOptions = (requestId: string) => ({ requestId, logger, hideSuggestions: !introspection });
 

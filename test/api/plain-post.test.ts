@@ -118,6 +118,15 @@ describe('an operation', () => {
     }),
     'with a list for variables': () => ({ params: { query: '{ __typename }', variables: [] }, holds: 'BAD_REQUEST' }),
     'without a query': () => ({ params: { variables: {} }, holds: 'BAD_REQUEST' }),
+    'with an id in place of a query': () => ({ params: { documentId: 'x' }, holds: 'BAD_REQUEST' }),
+    'with an id beside a query': () => ({
+      params: { query: '{ __typename }', documentId: 'x' },
+      holds: 'BAD_REQUEST',
+    }),
+    'with nothing for an id': () => ({
+      params: { query: '{ __typename }', documentId: null },
+      holds: '"__typename":"Query"',
+    }),
     'with a number for a query': () => ({ params: { query: 1 }, holds: 'BAD_REQUEST' }),
   };
 

@@ -1,8 +1,9 @@
 import { buildSchema, isObjectType, parse } from 'graphql';
-import type { GraphQLField, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
+import type { DocumentNode, GraphQLField, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/graphql/context.ts';
+import { createOperations } from '../../src/graphql/operations.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { useAnswerSharing } from '../../src/graphql/answer-sharing.ts';
 import type { Share } from '../../src/realtime/lane.ts';
@@ -11,12 +12,13 @@ const schema = createSchema();
 
 /** What a subscriber who asks this has in common with others; undefined: nothing. */
 function shareOf(
-  text: string,
+  asked: string | DocumentNode,
   variableValues: Record<string, unknown> = {},
   { inSchema = schema, plugin = useAnswerSharing(pino({ level: 'silent' })) } = {},
 ): Share<unknown> | undefined {
   const contextValue = { outlet: {}, services: {}, liveLoaders: {}, prisma: {} } as unknown as Context;
-  const args = { schema: inSchema, document: parse(text), variableValues, contextValue };
+  const document = typeof asked === 'string' ? parse(asked) : asked;
+  const args = { schema: inSchema, document, variableValues, contextValue };
   void plugin.onSubscribe!({ args } as unknown as Parameters<NonNullable<typeof plugin.onSubscribe>>[0]);
   return contextValue.share;
 }
@@ -84,6 +86,17 @@ describe('those who have the same key', () => {
   it('sent the same text', () => {
     expect(key(added('{ seq }'))).toBe(key(added('{ seq }')));
     expect(key(added('{ seq }'))).not.toBe(key(added('{ seq body }')));
+  });
+
+  it('named the same document of a list, by its id or by its text', () => {
+    const listed = [
+      { id: 'one', text: added('{ seq }') },
+      { id: 'two', text: added('{ seq body }') },
+    ];
+    const { textOf, parse } = createOperations(schema, { introspection: true, listed });
+    const keyOf = (request: object) => key(parse(textOf(request)!));
+    expect(keyOf({ documentId: 'one' })).toBe(keyOf({ query: added('{ seq }') }));
+    expect(keyOf({ documentId: 'one' })).not.toBe(keyOf({ documentId: 'two' }));
   });
 });
 

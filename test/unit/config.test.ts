@@ -37,6 +37,7 @@ describe('without settings', () => {
       trustProxy: 0,
       graphiql: true,
       introspection: true,
+      persistedDocuments: undefined,
       logLevel: 'info',
     });
   });
@@ -107,6 +108,9 @@ describe('given settings', () => {
     ['APP_DIR', '/nowhere'],
     ['APP_DIR', import.meta.dirname],
     ['LOG_LEVEL', 'loud'],
+    ['PERSISTED_DOCUMENTS', '/nowhere.json'],
+    ['PERSISTED_DOCUMENTS', import.meta.filename],
+    ['PERSISTED_DOCUMENTS', resolve(import.meta.dirname, '../../package.json')],
   ])('refuses %s=%s in one line that names it', (name, value) => {
     const error = errorOf({ DATA_DIR: dataDir, JWT_SECRET: SECRET, [name]: value });
     expect(error).toBeInstanceOf(ConfigError);
@@ -149,6 +153,30 @@ describe('the app', () => {
     await writeFile(join(dataDir, 'index.html'), '');
     expect(appDir(dataDir)).toBe(dataDir);
     expect(appDir('none')).toBeUndefined();
+  });
+});
+
+describe('the documents that are run', () => {
+  it.each([
+    ['a map', { one: '{ me { id } }' }],
+    [
+      'an Apollo manifest',
+      {
+        format: 'apollo-persisted-query-manifest',
+        version: 1,
+        operations: [{ id: 'one', name: 'One', type: 'query', body: '{ me { id } }' }],
+      },
+    ],
+  ])('are those of %s, and GraphiQL is off', async (_name, content) => {
+    const path = join(dataDir, 'documents.json');
+    await writeFile(path, JSON.stringify(content));
+    expect(readConfig({ JWT_SECRET: SECRET, PERSISTED_DOCUMENTS: path })).toMatchObject({
+      persistedDocuments: [{ id: 'one', text: '{ me { id } }' }],
+      graphiql: false,
+      introspection: true,
+    });
+    const error = errorOf({ JWT_SECRET: SECRET, PERSISTED_DOCUMENTS: path, GRAPHIQL: 'on' });
+    expect(error).toBeInstanceOf(ConfigError);
   });
 });
 
