@@ -22,6 +22,8 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY --from=build /app/prisma/migrations ./prisma/migrations
 COPY --from=build /app/examples/ionic-chat/dist ./examples/ionic-chat/dist
+# Only used with PERSISTED_DOCUMENTS: what the app sends.
+COPY --from=build /app/client/src/generated/persisted-documents.json ./client/src/generated/
 # Only used without DATABASE_URL, by the embedded database.
 RUN mkdir data && chown node:node data
 USER node

@@ -1,5 +1,5 @@
 import type { TypedDocumentNode } from '@apollo/client';
-import { print } from 'graphql';
+import { documentText } from './document-text.ts';
 import { fromGraphQLErrors, ParleyError } from './errors.ts';
 
 /**
@@ -50,7 +50,7 @@ export function createAsk(url: string, fetchInTime: typeof fetch): Ask {
         'content-type': 'application/json',
         ...(accessToken !== undefined && { authorization: `Bearer ${accessToken}` }),
       },
-      body: JSON.stringify({ query: print(document), variables }),
+      body: JSON.stringify({ query: documentText(document), variables }),
     });
     const { data, errors } = await readResult(response);
     if (errors) throw fromGraphQLErrors(errors);

@@ -12,6 +12,7 @@ export { memoryTokenStore, webTokenStore } from './token-store.ts';
 export type { StoredSession, TokenStore } from './token-store.ts';
 export { browserSignals } from './signals.ts';
 export type { CapacitorPlugins, PlatformSignals } from './signals.ts';
+export { documentText } from './document-text.ts';
 export { ParleyError, toParleyError } from './errors.ts';
 export { toTimeline } from './timeline.ts';
 export type { TimelineItem } from './timeline.ts';

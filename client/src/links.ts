@@ -14,10 +14,12 @@ export interface LinkOptions {
   fetch: typeof fetch;
   credentials: Credentials;
   socket: Client;
+  /** What is to be done with queries and mutations last. */
+  link?: ApolloLink;
 }
 
 /** Queries and mutations over HTTP, with the newest token and one renewal when it is refused; subscriptions over the socket. */
-export function createLinks({ url, fetch, credentials, socket }: LinkOptions): ApolloLink {
+export function createLinks({ url, fetch, credentials, socket, link }: LinkOptions): ApolloLink {
   // What one person has asked for is never asked in the name of the next, who may sign in between two attempts.
   const authorize = new SetContextLink(async ({ headers, userId }) => {
     const session = await credentials.current();
@@ -41,7 +43,7 @@ export function createLinks({ url, fetch, credentials, socket }: LinkOptions): A
   return ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     new GraphQLWsLink(socket),
-    ApolloLink.from([renewAndRetry, authorize, new HttpLink({ uri: url, fetch })]),
+    ApolloLink.from([renewAndRetry, authorize, ...(link ? [link] : []), new HttpLink({ uri: url, fetch })]),
   );
 }
 

@@ -1,4 +1,5 @@
 import { ApolloClient } from '@apollo/client';
+import type { ApolloLink } from '@apollo/client';
 import { addMessages, createCache } from './cache.ts';
 import { createConnection } from './connection.ts';
 import type { ConnectionState } from './connection.ts';
@@ -42,6 +43,8 @@ export interface ParleyOptions {
   signals?: PlatformSignals;
   /** Where there is no global one: Node 20. */
   webSocketImpl?: unknown;
+  /** Put before Apollo's HttpLink, such as its PersistedQueryLink. */
+  link?: ApolloLink;
   tuning?: Partial<Tuning>;
 }
 
@@ -89,7 +92,7 @@ export function createParley(options: ParleyOptions): Parley {
   const cache = createCache();
   const apollo = new ApolloClient({
     cache,
-    link: createLinks({ url, fetch: fetchInTime, credentials, socket: socket.client }),
+    link: createLinks({ url, fetch: fetchInTime, credentials, socket: socket.client, link: options.link }),
   });
 
   const follows = createFollows({

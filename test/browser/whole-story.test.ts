@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AppScreen } from '../support/app-screen.ts';
+import { apolloManifest, CLIENT_MANIFEST, readTexts, textsOfHelpers, writeManifest } from '../support/manifest.ts';
+import type { Manifest } from '../support/manifest.ts';
 import { openDirectChat, signInPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { expectSameOnAllScreens, newPerson, openStage, sayMany } from '../support/stage.ts';
@@ -8,19 +10,27 @@ import type { Stage } from '../support/stage.ts';
 /** More than any page of history. */
 const MANY = 200;
 
-/** One day of three people, told in order: each test goes on where the one before it has ended. */
+/**
+ * One day of three people, told in order: each test goes on where the one before it has ended. The server runs nothing but
+ * what the app is known to send, and these helpers.
+ */
 describe('from signing up to signing out', () => {
   const [ann, bob, cid] = [newPerson('Ann', 'Lee'), newPerson('Bob', 'Ray'), newPerson('Cid', 'Sun')];
+  let manifest: Manifest;
   let stage: Stage;
   let annsPhone: AppScreen;
   let bobsPhone: AppScreen;
   let cidsPhone: AppScreen;
   beforeAll(async () => {
-    stage = await openStage();
+    manifest = await writeManifest(apolloManifest({ ...textsOfHelpers(), ...(await readTexts(CLIENT_MANIFEST)) }));
+    stage = await openStage({ server: { env: { PERSISTED_DOCUMENTS: manifest.path } } });
     [annsPhone, bobsPhone] = await Promise.all([stage.openPhone(), stage.openPhone()]);
   });
   afterEach((context) => stage?.showFailure(context));
-  afterAll(() => stage?.close());
+  afterAll(async () => {
+    await stage?.close();
+    await manifest?.remove();
+  });
 
   it('two people sign up', async () => {
     await Promise.all([annsPhone.register(ann), bobsPhone.register(bob)]);
