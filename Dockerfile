@@ -17,6 +17,8 @@ RUN npm run build && npm run build:app && npm prune --omit=dev --ignore-scripts 
 FROM node:24-bookworm-slim
 WORKDIR /app
 ENV NODE_ENV=production
+# With METRICS_PORT: a container of its own asks. Nobody else does, unless that port is published.
+ENV METRICS_HOST=0.0.0.0
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

@@ -11,6 +11,7 @@ import type { Context, Line } from './graphql/context.ts';
 import { createOperations } from './graphql/operations.ts';
 import { createSchema } from './graphql/schema.ts';
 import type { Logger } from './logger.ts';
+import { openMetrics } from './metrics/open-metrics.ts';
 import { openDatabase } from './persistence/database.ts';
 import { isUnavailable } from './persistence/prisma-errors.ts';
 import { createConnections } from './realtime/connections.ts';
@@ -30,6 +31,8 @@ import { createGraphQLServer } from './server/yoga.ts';
 export interface App {
   /** Where it listens, such as `http://localhost:4000`. */
   url: string;
+  /** Where Prometheus is answered; undefined: nowhere. */
+  metricsPort: number | undefined;
   /** Drains: takes no new work, finishes what is under way, lets go of everything. */
   stop(): Promise<void>;
 }
@@ -43,9 +46,11 @@ const CLEAN_UP_EVERY_MS = 3_600_000;
 
 /** Builds every long-lived thing once, wires them, and listens. */
 export async function startApp(config: Config, logger: Logger): Promise<App> {
-  // Before anything is opened: a list may hold documents that cannot be run.
+  const { metrics, ...exposition } = await openMetrics(config.metrics);
+  // Before the database is opened: a list may hold documents that cannot be run.
   const operations = createOperations(createSchema(), {
     introspection: config.introspection,
+    metrics,
     listed: config.persistedDocuments,
   });
   const database = await openDatabase({
@@ -59,7 +64,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const rateLimits = config.rateLimit
     ? createRateLimits({ redis, prefix: config.redisPrefix, secret: config.jwtSecret, logger })
     : UNLIMITED;
-  const services = createServices({ ...database, config, broker, rateLimits, nodeId: uuidv7(), logger });
+  const services = createServices({ ...database, config, broker, rateLimits, nodeId: uuidv7(), logger, metrics });
   const connections = createConnections({
     filterLiveSessions: services.liveSessions.filterLive,
     places: rateLimits.userConnections,
@@ -68,9 +73,10 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   });
   services.liveSessions.onEnded(connections.sessionsEnded);
 
-  const sweep = createSweep([services.chatFeeds.sweep, services.userFeeds.sweep, connections.sweep], (error) =>
-    logger.warn({ err: error }, 'the sweep failed; it goes on'),
-  );
+  const sweep = createSweep([services.chatFeeds.sweep, services.userFeeds.sweep, connections.sweep], (error) => {
+    metrics.sweepFailed();
+    logger.warn({ err: error }, 'the sweep failed; it goes on');
+  });
   broker.onReconnect(sweep.now);
 
   const loaders = createLoaders(services);
@@ -93,6 +99,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       prisma: database.prisma,
       openLine,
       liveLoaders,
+      metrics,
     };
   }
 
@@ -106,6 +113,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     introspection: config.introspection,
     countAddress: rateLimits.countAddress,
     logger,
+    metrics,
   });
   const isAllowedOrigin = createOriginGuard(config.corsOrigins, logger);
   const readClient = createClientReader({ trustProxy: config.trustProxy, logger });
@@ -119,6 +127,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     logger,
     isAllowedOrigin,
     graphiql: config.graphiql,
+    metrics,
     createContext: (request, requestId) => async () => {
       const token = readBearer(request.headers.authorization);
       const viewer = token === null ? null : await services.liveSessions.authenticate(token);
@@ -131,12 +140,20 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     graphql,
     connections,
     logger,
+    metrics,
     isAllowedOrigin,
     readClient,
     addressSockets: rateLimits.addressSockets,
     authenticate: services.liveSessions.authenticate,
     createContext: (connection, client, requestId) =>
       createContext(connection.viewer, client, requestId, () => ({ signal: connection.signal, release() {} })),
+  });
+
+  metrics.observe({
+    socketsOpen: webSockets.count,
+    connectionsOpen: connections.count,
+    databasePool: database.readPool,
+    isBrokerUp: () => broker.status() === 'up',
   });
 
   const cleanUp = setInterval(() => {
@@ -152,6 +169,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
 
   return {
     url: `http://localhost:${(server.address() as AddressInfo).port}`,
+    metricsPort: exposition.port,
     async stop() {
       health.drain();
       clearInterval(cleanUp);
@@ -169,6 +187,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       await broker.close();
       redis?.close();
       await database.close();
+      await exposition.close();
     },
   };
 }

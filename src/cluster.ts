@@ -57,7 +57,9 @@ export function startWorkers({ count, logger, onListening }: WorkersOptions): vo
     const member: Member = { worker, startedAt: performance.now(), isListening: false };
     members.add(member);
     worker.on('error', (error) => logger.error({ err: error, ...nameOf(member) }, 'a worker cannot be reached'));
-    worker.on('message', (text: string) => (member.lastWords = text));
+    worker.on('message', (message: unknown) => {
+      if (typeof message === 'string') member.lastWords = message;
+    });
     worker.once('listening', ({ port }) => {
       member.isListening = true;
       logger.info(nameOf(member), 'a worker listens');

@@ -48,6 +48,8 @@ export interface Config {
   /** The only documents that are run. Undefined: any is. */
   persistedDocuments: readonly ListedText[] | undefined;
   logLevel: string;
+  /** Where Prometheus asks. Undefined: nobody does, and nothing is kept. */
+  metrics: { port: number; host: string } | undefined;
 }
 
 /** The origins of Capacitor (iOS, Android), Ionic's older web view, and development servers. */
@@ -162,6 +164,8 @@ const settings = z.object({
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'must be a level, such as info or debug')
     .default('info'),
+  METRICS_PORT: port.optional(),
+  METRICS_HOST: z.string().default('127.0.0.1'),
 });
 
 /**
@@ -183,6 +187,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     throw new ConfigError('WORKERS above 1 needs DATABASE_URL and REDIS_URL: what is embedded is within one process');
   if (s.PERSISTED_DOCUMENTS && s.GRAPHIQL)
     throw new ConfigError('GRAPHIQL must be off with PERSISTED_DOCUMENTS: what is typed there is on no list');
+  if (s.METRICS_PORT !== undefined && s.METRICS_PORT !== 0 && s.METRICS_PORT === s.PORT)
+    throw new ConfigError('METRICS_PORT must not be PORT: what is told there is for operators alone');
   return {
     production,
     port: s.PORT,
@@ -204,6 +210,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     introspection: s.INTROSPECTION ?? !production,
     persistedDocuments: s.PERSISTED_DOCUMENTS,
     logLevel: s.LOG_LEVEL,
+    metrics: s.METRICS_PORT === undefined ? undefined : { port: s.METRICS_PORT, host: s.METRICS_HOST },
   };
 }
 

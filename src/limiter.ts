@@ -1,13 +1,19 @@
 import { ServiceUnavailableError } from './errors.ts';
 
+export interface Limiter {
+  <T>(task: () => Promise<T>): Promise<T>;
+  /** How many there are now. */
+  count(): { running: number; waiting: number };
+}
+
 /**
  * Runs at most `max` tasks at a time; the others wait their turn in order, at most `maxWaiting` of them. One more is
  * refused with ServiceUnavailableError.
  */
-export function createLimiter(max: number, maxWaiting = Infinity): <T>(task: () => Promise<T>) => Promise<T> {
+export function createLimiter(max: number, maxWaiting = Infinity): Limiter {
   let running = 0;
   const waiting: Array<() => void> = [];
-  return async (task) => {
+  const run = async <T>(task: () => Promise<T>): Promise<T> => {
     if (running >= max && waiting.length >= maxWaiting) throw new ServiceUnavailableError();
     if (running >= max) await new Promise<void>((resolve) => waiting.push(resolve));
     else running += 1;
@@ -19,4 +25,5 @@ export function createLimiter(max: number, maxWaiting = Infinity): <T>(task: () 
       else running -= 1;
     }
   };
+  return Object.assign(run, { count: () => ({ running, waiting: waiting.length }) });
 }

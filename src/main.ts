@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { DocumentListError } from './graphql/document-list.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
+import { openSummedMetrics } from './metrics/open-metrics.ts';
 import { DataDirInUseError } from './persistence/data-dir-lock.ts';
 import { MigrationError } from './persistence/migrations.ts';
 import { DatabaseOpenError } from './persistence/open-error.ts';
@@ -28,7 +29,7 @@ function fail(error: unknown): void {
   }
 }
 
-function greet(url: string, config: Config): void {
+function greet(url: string, metricsPort: number | undefined, config: Config): void {
   const lines = [
     'Parley is listening.',
     '',
@@ -41,6 +42,7 @@ function greet(url: string, config: Config): void {
     `  Nodes    ${config.redisUrls.length > 0 ? 'many, over Redis' : 'this one process'}`,
     ...(config.workers > 1 ? [`  Workers  ${config.workers} processes`] : []),
     ...(config.persistedDocuments ? [`  Runs     the ${config.persistedDocuments.length} listed documents`] : []),
+    ...(metricsPort === undefined ? [] : [`  Metrics  http://localhost:${metricsPort}/metrics`]),
     ...(config.databaseUrl === undefined && !config.production
       ? ['', '  npm run seed fills it with people and chats; stop this first.']
       : []),
@@ -50,7 +52,7 @@ function greet(url: string, config: Config): void {
 
 async function serve(config: Config, logger: Logger): Promise<void> {
   const app = await startApp(config, logger);
-  if (cluster.isPrimary) greet(app.url, config);
+  if (cluster.isPrimary) greet(app.url, app.metricsPort, config);
 
   let isStopping = false;
   const stop = (signal: string) => {
@@ -69,10 +71,11 @@ async function main(): Promise<void> {
   const logger = createLogger(config.logLevel, cluster.worker?.id);
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandledRejection'));
   if (config.workers === 1 || cluster.isWorker) return serve(config, logger);
+  const summed = config.metrics && (await openSummedMetrics(config.metrics));
   startWorkers({
     count: config.workers,
     logger,
-    onListening: (port) => greet(`http://localhost:${port}`, config),
+    onListening: (port) => greet(`http://localhost:${port}`, summed?.port, config),
   });
 }
 

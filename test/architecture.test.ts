@@ -10,6 +10,8 @@ const imports = files.flatMap((file) => file.imports);
 const NOUNS = ['users', 'sessions', 'presence', 'chats', 'messages', 'accounts'];
 
 const PRISMA_CLIENT = /^generated\/prisma\/|^@prisma\/client/;
+/** The files that load the library. */
+const PROMETHEUS = /^metrics\/(prometheus|worker-figures)\.ts$/;
 const STORE = /^features\/\w+\/[\w-]+-store\.ts$/;
 const SCHEMA = /^features\/\w+\/[\w-]+-schema\.ts$/;
 /** The code of a feature that tests and jobs call without any GraphQL: services, policies, stores and what they use. */
@@ -134,6 +136,25 @@ const rules: Rule[] = [
     rule: 'server/ is handed what features do, and loads none',
     broken: ({ from, to, kind }) => kind !== 'type' && from.startsWith('server/') && to.startsWith('features/'),
     refused: [['server/websocket.ts', 'features/services.ts']],
+  },
+  {
+    rule: 'only metrics/ knows Prometheus, and loads it when it is asked for',
+    broken: ({ from, to, kind }) =>
+      (to === 'prom-client' && !PROMETHEUS.test(from)) ||
+      (PROMETHEUS.test(to) && kind === 'static' && !PROMETHEUS.test(from)),
+    refused: [
+      ['server/http.ts', 'prom-client', 'type'],
+      ['metrics/open-metrics.ts', 'metrics/prometheus.ts'],
+      ['app.ts', 'metrics/worker-figures.ts'],
+    ],
+  },
+  {
+    rule: 'metrics/ is told by all, and knows none of them',
+    broken: ({ from, to }) => from.startsWith('metrics/') && to.endsWith('.ts') && !/^(metrics\/|errors\.ts$)/.test(to),
+    refused: [
+      ['metrics/metrics.ts', 'realtime/broker.ts', 'type'],
+      ['metrics/prometheus.ts', 'config.ts', 'type'],
+    ],
   },
   {
     rule: 'nobody knows app.ts but main.ts, and nobody knows main.ts',

@@ -9,6 +9,7 @@ import { createServices } from '../../src/features/services.ts';
 import type { Context } from '../../src/graphql/context.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { createLogger } from '../../src/logger.ts';
+import { NO_METRICS } from '../../src/metrics/metrics.ts';
 import { openDatabase } from '../../src/persistence/database.ts';
 import { UNLIMITED } from '../../src/rate-limits/rate-limits.ts';
 import { createMemoryBroker } from '../../src/realtime/memory-broker.ts';
@@ -43,6 +44,7 @@ const yoga = createYoga({
       loaders: createLoaders(services),
       liveLoaders,
       prisma,
+      metrics: NO_METRICS,
       openLine() {
         throw new Error('nothing is followed here');
       },

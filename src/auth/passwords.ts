@@ -1,11 +1,14 @@
 import { hash, verify } from '@node-rs/argon2';
 import { createLimiter } from '../limiter.ts';
+import type { QueueLength } from '../metrics/metrics.ts';
 
 export interface Passwords {
   /** A PHC string, `$argon2id$v=19$m=19456,t=2,p=1$…`. */
   hash(password: string): Promise<string>;
   /** Takes the same time without a hash to compare with, so that an unknown account cannot be told by the clock. */
   verify(phc: string | null, password: string): Promise<boolean>;
+  /** How many are at work, and wait for their turn. */
+  count(): QueueLength;
 }
 
 /** The least that OWASP's password storage cheat sheet asks of argon2id. */
@@ -28,5 +31,6 @@ export function createPasswords(): Passwords {
       const matches = await limited(() => verify(against, password));
       return matches && phc !== null;
     },
+    count: limited.count,
   };
 }

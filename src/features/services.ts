@@ -4,6 +4,8 @@ import { createRefreshTokens } from '../auth/refresh-tokens.ts';
 import type { Config } from '../config.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../logger.ts';
+import { NO_METRICS } from '../metrics/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { isUnavailable } from '../persistence/prisma-errors.ts';
 import type { Query } from '../persistence/query.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
@@ -37,12 +39,23 @@ export interface ServicesOptions {
   rateLimits: RateLimits;
   nodeId: string;
   logger: Logger;
+  /** Default: nobody asks. */
+  metrics?: Metrics | undefined;
 }
 
 export type Services = ReturnType<typeof createServices>;
 
 /** Every feature, wired to the database and to the feeds of this node. Nothing runs yet. */
-export function createServices({ config, prisma, query, broker, rateLimits, nodeId, logger }: ServicesOptions) {
+export function createServices({
+  config,
+  prisma,
+  query,
+  broker,
+  rateLimits,
+  nodeId,
+  logger,
+  metrics = NO_METRICS,
+}: ServicesOptions) {
   const chatStore = createChatStore(query);
   const messageStore = createMessageStore(prisma, query);
   const sessionStore = createSessionStore(prisma, query);
@@ -51,6 +64,7 @@ export function createServices({ config, prisma, query, broker, rateLimits, node
   const feedOptions = {
     source,
     broker,
+    metrics,
     isTransient: isUnavailable,
     onFailure: (error: unknown) => logger.warn({ err: error }, 'a feed was not read; the sweep tries again'),
   };
@@ -65,13 +79,16 @@ export function createServices({ config, prisma, query, broker, rateLimits, node
   });
   const liveSessions = createLiveSessions(sessionStore, accessTokens);
 
+  const passwords = createPasswords();
+  metrics.observe({ passwordQueue: passwords.count });
+
   const users = createUserService(createUserStore(prisma, query), rateLimits);
   const sessions = createSessionService({
     prisma,
     store: sessionStore,
     users,
     liveSessions,
-    passwords: createPasswords(),
+    passwords,
     accessTokens,
     refreshTokens: createRefreshTokens(config.jwtSecret, config.formerJwtSecret),
     rateLimits,
@@ -88,7 +105,7 @@ export function createServices({ config, prisma, query, broker, rateLimits, node
     beforeMembersJoin: (tx, chatId, userIds) => messageStore.tickWith(tx.db, chatId, userIds),
     beforeMemberLeaves: (tx, chatId, userId) => messageStore.tickWithout(tx.db, chatId, userId),
   });
-  const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds });
+  const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds, metrics });
   const accounts = createAccountService({ prisma, users, sessions, chats });
 
   return { users, sessions, liveSessions, presence, chats, messages, accounts, chatFeeds, userFeeds };

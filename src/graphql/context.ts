@@ -4,6 +4,7 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Client } from '../auth/client.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { UnauthenticatedError } from '../errors.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { LiveCursor } from '../realtime/live-cursor.ts';
 import type { Outlet, Share } from '../realtime/lane.ts';
 
@@ -30,6 +31,7 @@ export interface Context {
   openLine: (viewer: Viewer) => Line;
   /** In place of `loaders`, once the operation is a subscription: they do not give up. */
   liveLoaders: Loaders;
+  metrics: Metrics;
   /** Absent: the transport has no way to hand anybody what was made for many. */
   outlet?: Outlet;
   /** What the subscription has in common with others, once it is known. */
@@ -70,9 +72,10 @@ export function requireViewer(context: Context): Viewer {
   return context.viewer;
 }
 
-/** Opens a subscription for a signed-in viewer; it ends when the viewer's authority does. */
+/** Opens a subscription for a signed-in viewer; it ends when the viewer's authority does. @param field as the schema calls it. */
 export async function followLive<Item>(
   context: Context,
+  field: string,
   open: (viewer: Viewer) => Promise<LiveCursor<Item>>,
 ): Promise<LiveCursor<Item>> {
   const viewer = requireViewer(context);
@@ -81,7 +84,15 @@ export async function followLive<Item>(
     const cursor = await open(viewer);
     // On the context that the events are executed with: the pipeline copies the one that it is given.
     context.loaders = context.liveLoaders;
-    return cursor.holdOn(line);
+    const { metrics } = context;
+    metrics.subscriptionOpened(field);
+    return cursor.holdOn({
+      signal: line.signal,
+      release() {
+        metrics.subscriptionClosed(field);
+        line.release();
+      },
+    });
   } catch (error) {
     line.release();
     throw error;

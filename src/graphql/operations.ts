@@ -1,4 +1,4 @@
-import { NoSchemaIntrospectionCustomRule, parse, specifiedRules, validate } from 'graphql';
+import { getOperationAST, NoSchemaIntrospectionCustomRule, parse, specifiedRules, validate } from 'graphql';
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { createExecute } from './compiled-operations.ts';
@@ -8,6 +8,7 @@ import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
 import { createDocumentList } from './document-list.ts';
 import type { DocumentRequest } from './document-list.ts';
 import type { ListedText } from './document-manifest.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { invalid, refused, tooComplex, unparsed } from './error-stages.ts';
 
 /** Room for all documents of several apps. */
@@ -28,16 +29,22 @@ export interface Operations {
   validate(document: DocumentNode): readonly GraphQLError[];
   /** Of a sound document, a query or a mutation. */
   execute(args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult>;
+  /** Why it may not be run; null: it may. To be asked of a subscription, once. */
+  refuse(args: ExecutionArgs): ExecutionResult | null;
 }
 
 export interface OperationsOptions {
   introspection: boolean;
+  metrics: Metrics;
   /** The only documents that are run. Undefined: any is. */
-  listed?: readonly ListedText[];
+  listed?: readonly ListedText[] | undefined;
 }
 
 /** @throws DocumentListError when one of the listed documents cannot be run. */
-export function createOperations(schema: GraphQLSchema, { introspection, listed }: OperationsOptions): Operations {
+export function createOperations(
+  schema: GraphQLSchema,
+  { introspection, metrics, listed }: OperationsOptions,
+): Operations {
   const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
   // A document that cannot be parsed is not worth the memory.
   const parsed = createDocumentCache(DOCUMENT_CACHE_CHARACTERS);
@@ -69,6 +76,13 @@ export function createOperations(schema: GraphQLSchema, { introspection, listed 
 
   const list = listed && createDocumentList(listed, prepare);
 
+  function refuse(args: ExecutionArgs): ExecutionResult | null {
+    if (isTooExpensive(args)) return { errors: [tooComplex()] };
+    const operation = getOperationAST(args.document, args.operationName);
+    if (operation) metrics.operationStarted(operation.operation);
+    return null;
+  }
+
   return {
     schema,
     textOf: list?.textOf ?? textOf,
@@ -76,10 +90,13 @@ export function createOperations(schema: GraphQLSchema, { introspection, listed 
     validate: validateOnce,
 
     execute(args) {
-      if (isTooExpensive(args)) return { errors: [tooComplex()] };
+      const refusal = refuse(args);
+      if (refusal) return refusal;
       const result = execute(args);
       return result instanceof Promise ? result.then(refused) : refused(result);
     },
+
+    refuse,
   };
 }
 
@@ -103,7 +120,7 @@ function parseWithCode(text: string): DocumentNode {
 }
 
 /** The same stages for what comes by Yoga. Subscriptions are its own; what they may ask for is not. */
-export function useOperations({ textOf, parse, validate, execute }: Operations): Plugin {
+export function useOperations({ textOf, parse, validate, execute, refuse }: Operations): Plugin {
   return {
     onRequestParse({ request, url, requestParser, setRequestParser }) {
       if (!requestParser) return;
@@ -119,7 +136,8 @@ export function useOperations({ textOf, parse, validate, execute }: Operations):
     onValidate: ({ setValidationFn }) => setValidationFn((_schema, document) => validate(document)),
     onExecute: ({ setExecuteFn }) => setExecuteFn(execute),
     onSubscribe({ args, setResultAndStopExecution }) {
-      if (isTooExpensive(args)) return setResultAndStopExecution({ errors: [tooComplex()] });
+      const refusal = refuse(args);
+      if (refusal) return setResultAndStopExecution(refusal);
       return { onSubscribeResult: ({ result, setResult }) => setResult(refused(result)) };
     },
   };

@@ -3,6 +3,7 @@ import type { ExecutionResult } from 'graphql';
 import { AppError, ERROR_CODES, ServiceUnavailableError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { isUnavailable } from '../persistence/prisma-errors.ts';
 
 /** The status of a response without data (GraphQL over HTTP); a code that is not here leaves it at 200. */
@@ -36,6 +37,7 @@ const MAX_ERRORS = 5;
 export interface PresentOptions {
   requestId: string;
   logger: Logger;
+  metrics: Metrics;
   /** Leave out "Did you mean", which spells out a schema that may not be introspected. */
   hideSuggestions: boolean;
 }
@@ -66,6 +68,7 @@ function present(error: unknown, options: PresentOptions): GraphQLError {
   const located = error instanceof GraphQLError ? error : undefined;
   const cause = findCause(error);
   const { code, message, extensions } = describe(cause, options);
+  options.metrics.errorPresented(code);
   const status = STATUS[code];
   // A field's error never changes the status: the rest of the answer may be good.
   const http =

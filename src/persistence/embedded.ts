@@ -31,7 +31,7 @@ export async function openEmbedded(dataDir: string, logger: Logger): Promise<Dat
       await prisma.$disconnect();
       await engine.close();
     };
-    return { prisma, query: createQuery(engine.adapter), kind: 'embedded', close };
+    return { prisma, query: createQuery(engine.adapter), kind: 'embedded', readPool: () => null, close };
   } catch (error) {
     await engine.close();
     throw error;

@@ -51,7 +51,11 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
       await prisma.$disconnect();
       await pool.end();
     };
-    return { prisma, query: createQuery(adapter), kind: 'postgres', close };
+    const readPool = () => {
+      const { totalCount, idleCount, waitingCount } = pool;
+      return { inUse: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
+    };
+    return { prisma, query: createQuery(adapter), kind: 'postgres', readPool, close };
   } catch (error) {
     await pool.end();
     throw error;

@@ -3,8 +3,10 @@ import type { BrokerSubscription } from './broker.ts';
 import type { LiveCursor } from './live-cursor.ts';
 import { Lane } from './lane.ts';
 import type { Outlet, Share } from './lane.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { ChatHead, FeedMessage } from './source.ts';
 import { Tail } from './tail.ts';
+import { Tidings } from './tidings.ts';
 
 /** `added`: every message, by seq. `updated`: messages that changed after they were sent, by revision. */
 export type FeedKind = 'added' | 'updated';
@@ -40,12 +42,15 @@ export class ChatFeed<Message extends FeedMessage> {
   readonly tails: Record<FeedKind, Tail<Message>>;
   readonly #lanes: Record<FeedKind, Map<string, Lane<Message>>> = { added: new Map(), updated: new Map() };
   readonly #onFailure: (error: unknown) => void;
+  readonly #metrics: Metrics;
+  readonly tidings = new Tidings();
   subscription: BrokerSubscription | undefined;
 
-  constructor(head: ChatHead, onFailure: (error: unknown) => void) {
+  constructor(head: ChatHead, onFailure: (error: unknown) => void, metrics: Metrics) {
     this.chatId = head.chatId;
     this.head = head;
     this.#onFailure = onFailure;
+    this.#metrics = metrics;
     this.tails = {
       added: new Tail<Message>(head.lastSeq, (message) => message.seq),
       updated: new Tail<Message>(head.revision, (message) => message.revision ?? 0),
@@ -69,6 +74,7 @@ export class ChatFeed<Message extends FeedMessage> {
       answer: createAnswer(),
       mayHear: (listener) => this.isKnownMember(listener),
       onFailure: this.#onFailure,
+      metrics: this.#metrics,
       onEmpty: () => void this.#lanes[kind].delete(key),
     });
     this.#lanes[kind].set(key, lane);
@@ -83,6 +89,14 @@ export class ChatFeed<Message extends FeedMessage> {
   remove(listener: Listener<Message>): void {
     this.listeners.delete(listener);
     listener.lane?.remove(listener);
+  }
+
+  /** Takes messages that leave nothing out up to the seq, and tells how long they have been on their way. */
+  takeAdded(messages: readonly Message[], upTo: number): void {
+    const tail = this.tails.added;
+    if (this.listeners.size > 0)
+      for (const message of messages) if (message.seq > tail.end) this.#metrics.reachedFeed(message.createdAt);
+    tail.append(messages, upTo);
   }
 
   /** A message changed after it was sent: whoever is given it from memory later is given what it is now. */

@@ -1,5 +1,7 @@
 import { NotFoundError } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
+import { NO_METRICS } from '../metrics/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Broker } from './broker.ts';
 import { ChatFeed } from './chat-feed.ts';
 import type { FeedKind, Listener, Watcher } from './chat-feed.ts';
@@ -38,6 +40,8 @@ export interface ChatFeedsOptions<Message extends FeedMessage> {
   isTransient: (error: unknown) => boolean;
   /** A read failed; the sweep will try again. */
   onFailure: (error: unknown) => void;
+  /** Default: nobody asks. */
+  metrics?: Metrics | undefined;
 }
 
 export type ChatFeeds<Message extends FeedMessage> = ReturnType<typeof createChatFeeds<Message>>;
@@ -51,10 +55,11 @@ export type ChatFeeds<Message extends FeedMessage> = ReturnType<typeof createCha
  * holds whether a listener reads by its cursor or is handed what it shares with others.
  */
 export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsOptions<Message>) {
-  const { source, broker } = options;
+  const { source, broker, metrics = NO_METRICS } = options;
+  const onTaken = () => metrics.delivered('own', 1);
   const feeds = new Map<string, ChatFeed<Message>>();
   /** Feeds that may be behind; all of a round are read together. */
-  const dirty = createGatherer<ChatFeed<Message>>(compare, options.onFailure);
+  const dirty = createGatherer<ChatFeed<Message>>((batch) => compare(batch), options.onFailure);
 
   interface Move {
     feed: ChatFeed<Message>;
@@ -69,13 +74,17 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       if (head.revision > standing.head.revision) markDirty(standing);
       return standing;
     }
-    const feed = new ChatFeed<Message>(head, options.onFailure);
+    const feed = new ChatFeed<Message>(head, options.onFailure, metrics);
     feeds.set(feed.chatId, feed);
     feed.subscription = broker.subscribe(chatTopic(feed.chatId), (hint) => {
+      feed.tidings.told(hint.revision);
       if (hint.revision > feed.head.revision) markDirty(feed);
     });
     // What was committed before the broker began to listen was announced to nobody.
-    void feed.subscription.ready.then(() => markDirty(feed));
+    void feed.subscription.ready.then(() => {
+      feed.tidings.toldOfAll();
+      markDirty(feed);
+    });
     return feed;
   }
 
@@ -90,7 +99,11 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
     if (feeds.get(feed.chatId) === feed) dirty.add(feed);
   }
 
-  async function compare(batch: ReadonlyArray<ChatFeed<Message>>) {
+  /** `onMoved` is told of each that was behind. */
+  async function compare(
+    batch: ReadonlyArray<ChatFeed<Message>>,
+    onMoved?: (feed: ChatFeed<Message>, revision: number) => void,
+  ) {
     if (batch.length === 0) return;
     const changed = await source.findChangedHeads(
       batch.map((feed) => ({ chatId: feed.chatId, revision: feed.head.revision })),
@@ -102,7 +115,10 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       if (head === null) {
         feed.close();
         closeIfIdle(feed);
-      } else if (head.revision > feed.head.revision) moved.push({ feed, head });
+      } else if (head.revision > feed.head.revision) {
+        onMoved?.(feed, head.revision);
+        moved.push({ feed, head });
+      }
     }
     if (moved.length > 0) await advance(moved);
   }
@@ -125,7 +141,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       }
     const added = byChat(ranges.added.length > 0 ? await source.listAdded(ranges.added) : []);
     const updated = byChat(ranges.updated.length > 0 ? await source.listUpdated(ranges.updated) : []);
-    for (const { feed, chatId, upTo } of ranges.added) feed.tails.added.append(added.get(chatId) ?? [], upTo);
+    for (const { feed, chatId, upTo } of ranges.added) feed.takeAdded(added.get(chatId) ?? [], upTo);
     for (const { feed, chatId, upTo } of ranges.updated) {
       const messages = updated.get(chatId) ?? [];
       if (messages.length > TAIL_LENGTH) {
@@ -194,6 +210,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
         cursor: new LiveCursor<Message>({
           read: () => readBehind(feed, listener),
           isTransient: options.isTransient,
+          onTaken,
           onEnd() {
             feed.remove(listener);
             closeIfIdle(feed);
@@ -220,10 +237,12 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
     /** A message of this node's own was committed: if nothing lies between, listeners have it without a read. */
     committed({ head, kind, message }: Committed<Message>): void {
       const feed = feeds.get(head.chatId);
-      if (!feed || head.revision <= feed.head.revision) return;
+      if (!feed) return;
+      feed.tidings.told(head.revision);
+      if (head.revision <= feed.head.revision) return;
       const isNext = head.revision === feed.head.revision + 1 && head.membersRevision === feed.head.membersRevision;
       if (!isNext) return markDirty(feed);
-      feed.tails.added.append(kind === 'added' ? [message] : [], head.lastSeq);
+      feed.takeAdded(kind === 'added' ? [message] : [], head.lastSeq);
       feed.tails.updated.append(kind === 'updated' ? [message] : [], head.revision);
       if (kind === 'updated') feed.refreshAdded(message);
       feed.moveTo(head);
@@ -232,11 +251,17 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
     /** Something else in the chat was committed here. */
     changed(chatId: string): void {
       const feed = feeds.get(chatId);
-      if (feed) markDirty(feed);
+      if (!feed) return;
+      feed.tidings.toldOfAll();
+      markDirty(feed);
     },
 
     /** Compares every feed with the database. */
-    sweep: (): Promise<void> => compare([...feeds.values()]),
+    sweep(): Promise<void> {
+      const all = [...feeds.values()];
+      for (const feed of all) if (feed.tidings.takeLoss()) metrics.hintLossHealed('chat');
+      return compare(all, (feed, revision) => feed.tidings.found(revision));
+    },
   };
 }
 

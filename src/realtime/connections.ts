@@ -64,6 +64,8 @@ export function createConnections(options: ConnectionsOptions) {
         if (ended.has(connection.viewer.sessionId)) end(connection, new UnauthenticatedError('SESSION_REVOKED'));
     },
 
+    count: () => open.size,
+
     /** The node goes away: streams end, and their clients come back elsewhere. */
     endAll(): void {
       for (const connection of [...open.keys()]) end(connection, new ServiceUnavailableError());

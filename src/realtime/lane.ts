@@ -1,3 +1,4 @@
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Listener } from './chat-feed.ts';
 import type { Tail } from './tail.ts';
 
@@ -26,6 +27,7 @@ export interface LaneOptions<Message> {
   mayHear: (listener: Listener<Message>) => boolean;
   /** The answers could not be made; the listeners read for themselves. */
   onFailure: (error: unknown) => void;
+  metrics: Metrics;
   /** The last listener has gone. */
   onEmpty: () => void;
 }
@@ -128,17 +130,21 @@ export class Lane<Message> {
   }
 
   #deliver(piece: readonly string[], upTo: number): void {
+    let taken = 0;
     for (const listener of this.#listeners) {
       if (!listener.waitsInLane || listener.position >= upTo) continue;
       // Who came to wait while the answers were made may have a part of them, and whoever is no member any more none.
       const isNext = listener.position <= this.#position && this.#options.mayHear(listener);
       try {
-        if (isNext && listener.outlet?.push(piece)) listener.position = upTo;
-        else this.#sendAway(listener);
+        if (isNext && listener.outlet?.push(piece)) {
+          listener.position = upTo;
+          taken += piece.length;
+        } else this.#sendAway(listener);
       } catch (error) {
         listener.cursor.fail(error);
       }
     }
+    this.#options.metrics.delivered('shared', taken);
     this.#position = Math.max(this.#position, upTo);
   }
 

@@ -6,6 +6,8 @@ export interface LiveCursorOptions<Item> {
   read: () => Promise<Item[]>;
   /** Whether a failed read is worth another try: the database is away, and will be back. */
   isTransient: (error: unknown) => boolean;
+  /** Called for each item that the consumer takes. */
+  onTaken?: () => void;
   /** Called once, when nothing will be read any more. */
   onEnd: () => void;
 }
@@ -40,7 +42,10 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
         throw reason;
       }
       if (this.#ended) return { value: undefined, done: true };
-      if (this.#next < this.#batch.length) return { value: this.#batch[this.#next++]!, done: false };
+      if (this.#next < this.#batch.length) {
+        this.#options.onTaken?.();
+        return { value: this.#batch[this.#next++]!, done: false };
+      }
       this.#news = false;
       await this.#fill();
       if (this.#batch.length > 0 || this.#news || this.#ended) continue;

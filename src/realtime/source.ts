@@ -36,6 +36,8 @@ export interface FeedMessage {
   seq: number;
   /** The chat's revision when the message last changed after it was sent; null: never. */
   revision: number | null;
+  /** By the clock of the database. */
+  createdAt: Date;
 }
 
 /** A range of one chat's messages: keys above `after`, at most `limit` of them, and none above `upTo`. */

@@ -1,8 +1,11 @@
+import { NO_METRICS } from '../metrics/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Broker, BrokerSubscription } from './broker.ts';
 import type { ChatFeeds } from './chat-feeds.ts';
 import { createGatherer } from './gatherer.ts';
 import { LiveCursor } from './live-cursor.ts';
 import type { FeedMessage, FeedSource, UserChats } from './source.ts';
+import { Tidings } from './tidings.ts';
 import { userTopic } from './topics.ts';
 
 interface UserListener {
@@ -17,6 +20,7 @@ interface UserFeed {
   /** What to call to stop watching each of the person's chats. */
   watched: Map<string, () => void>;
   listeners: Set<UserListener>;
+  tidings: Tidings;
   subscription: BrokerSubscription;
 }
 
@@ -26,6 +30,8 @@ export interface UserFeedsOptions<Message extends FeedMessage> {
   chatFeeds: ChatFeeds<Message>;
   isTransient: (error: unknown) => boolean;
   onFailure: (error: unknown) => void;
+  /** Default: nobody asks. */
+  metrics?: Metrics | undefined;
 }
 
 export interface UserFollowRequest<Chat> {
@@ -46,7 +52,8 @@ export type UserFeeds = ReturnType<typeof createUserFeeds>;
  * is given the chat as it is by then.
  */
 export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsOptions<Message>) {
-  const { source, broker, chatFeeds } = options;
+  const { source, broker, chatFeeds, metrics = NO_METRICS } = options;
+  const onTaken = () => metrics.delivered('own', 1);
   const feeds = new Map<string, UserFeed>();
   const dirty = createGatherer<UserFeed>(refresh, options.onFailure);
 
@@ -100,13 +107,18 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
       revision: state.revision,
       watched: new Map(),
       listeners: new Set(),
+      tidings: new Tidings(),
       subscription: broker.subscribe(userTopic(userId), (hint) => {
+        feed.tidings.told(hint.revision);
         if (hint.revision > feed.revision) markDirty(feed);
       }),
     };
     feeds.set(userId, feed);
     apply(feed, state);
-    void feed.subscription.ready.then(() => markDirty(feed));
+    void feed.subscription.ready.then(() => {
+      feed.tidings.toldOfAll();
+      markDirty(feed);
+    });
     return feed;
   }
 
@@ -147,6 +159,7 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
           }
         },
         isTransient: options.isTransient,
+        onTaken,
         onEnd() {
           feed.listeners.delete(listener);
           closeIfIdle(feed);
@@ -160,15 +173,20 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
     /** Something that concerns this person alone was committed here. */
     changed(userId: string): void {
       const feed = feeds.get(userId);
-      if (feed) markDirty(feed);
+      if (!feed) return;
+      feed.tidings.toldOfAll();
+      markDirty(feed);
     },
 
     async sweep(): Promise<void> {
       if (feeds.size === 0) return;
+      for (const feed of feeds.values()) if (feed.tidings.takeLoss()) metrics.hintLossHealed('user');
       const known = [...feeds.values()].map(({ userId, revision }) => ({ userId, revision }));
-      for (const { userId } of await source.findChangedUsers(known)) {
+      for (const { userId, revision } of await source.findChangedUsers(known)) {
         const feed = feeds.get(userId);
-        if (feed) markDirty(feed);
+        if (!feed) continue;
+        if (revision > feed.revision) feed.tidings.found(revision);
+        markDirty(feed);
       }
     },
   };

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
-import { checkHead, readBody, Refusal, sendRefusal, setCorsHeaders } from './edge.ts';
+import type { Metrics, RequestOutcome } from '../metrics/metrics.ts';
+import { checkHead, EVENT_STREAM, readBody, Refusal, sendRefusal, setCorsHeaders } from './edge.ts';
 import type { OriginGuard } from './edge.ts';
 import type { Health } from './health.ts';
 import { answerPlainPost, readPlainPost } from './plain-post.ts';
@@ -21,6 +22,7 @@ export interface HttpServerOptions {
   webApp: WebApp | undefined;
   createContext: (request: IncomingMessage, requestId: string) => ServerContext['createContext'];
   logger: Logger;
+  metrics: Metrics;
 }
 
 /** For the whole of the headers, and of the request: far more than an honest phone on a bad network needs. */
@@ -37,6 +39,7 @@ const JWKS_PATH = '/.well-known/jwks.json';
 const JWKS_MAX_AGE_S = 300;
 
 export function createHttpServer(options: HttpServerOptions): Server {
+  const { metrics } = options;
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -46,10 +49,14 @@ export function createHttpServer(options: HttpServerOptions): Server {
     },
     (request, response) => {
       handle(request, response).catch((error: unknown) => {
-        if (request.socket.destroyed) return options.logger.debug({ err: error }, 'a client went away');
+        if (request.socket.destroyed) {
+          metrics.requestAnswered('http', 'aborted');
+          return options.logger.debug({ err: error }, 'a client went away');
+        }
         options.logger.error({ err: error }, 'unexpected error');
         if (response.headersSent) response.destroy();
-        else sendRefusal(response, new Refusal(500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.'));
+        else refuse(response, new Refusal(500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.'));
+        metrics.requestAnswered('http', '5xx');
       });
     },
   );
@@ -59,7 +66,10 @@ export function createHttpServer(options: HttpServerOptions): Server {
     const path = (request.url ?? '/').split('?', 1)[0];
     response.setHeader('x-content-type-options', 'nosniff');
     if (options.health.handle(path, request, response)) return;
-    if (path === GRAPHQL_PATH) return handleGraphQL(request, response);
+    if (path === GRAPHQL_PATH) {
+      await handleGraphQL(request, response);
+      return metrics.requestAnswered(isEventStream(response) ? 'sse' : 'http', outcomeOf(response));
+    }
     if (path === JWKS_PATH && options.publicKeys.length > 0) return sendPublicKeys(request, response);
     if (options.webApp) return options.webApp.handle(request, response);
     return notFound(request, response, options.graphiql);
@@ -72,28 +82,41 @@ export function createHttpServer(options: HttpServerOptions): Server {
     response.writeHead(200, headers).end(JSON.stringify({ keys: options.publicKeys }));
   }
 
+  function refuse(response: ServerResponse, refusal: Refusal): void {
+    metrics.errorPresented(refusal.code);
+    sendRefusal(response, refusal);
+  }
+
   async function handleGraphQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (!options.isAllowedOrigin(request))
-      return sendRefusal(response, new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'This origin may not call.'));
+      return refuse(response, new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'This origin may not call.'));
     setCorsHeaders(request, response);
     if (request.method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
     const isPage = options.graphiql && request.method === 'GET' && request.headers.accept?.includes('text/html');
     const refusal = isPage ? null : checkHead(request);
-    if (refusal) return sendRefusal(response, refusal);
+    if (refusal) return refuse(response, refusal);
     const requestId = randomUUID();
     response.setHeader('x-request-id', requestId);
     const context = { requestId, createContext: options.createContext(request, requestId) };
     if (request.method === 'POST') {
       const body = await readBody(request);
-      if (body instanceof Refusal) return sendRefusal(response, body);
+      if (body instanceof Refusal) return refuse(response, body);
       // Yoga takes a body that was read already; an empty one it would wait for.
-      if (body.length === 0) return sendRefusal(response, new Refusal(400, 'BAD_REQUEST', 'The body is empty.'));
+      if (body.length === 0) return refuse(response, new Refusal(400, 'BAD_REQUEST', 'The body is empty.'));
       const plain = readPlainPost(request.headers.accept, body);
       if (plain && (await answerPlainPost(options.graphql, plain, context, response))) return;
       Object.assign(request, { body });
     }
     await options.graphql(request, response, context);
   }
+}
+
+function isEventStream(response: ServerResponse): boolean {
+  return String(response.getHeader('content-type')).startsWith(EVENT_STREAM);
+}
+
+function outcomeOf({ statusCode }: ServerResponse): RequestOutcome {
+  return `${Math.floor(statusCode / 100)}xx` as RequestOutcome;
 }
 
 function notFound(request: IncomingMessage, response: ServerResponse, graphiql: boolean): void {

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Logger } from '../logger.ts';
+import { NO_METRICS } from '../metrics/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
 import type { FrameSink, Written } from './next-frames.ts';
@@ -89,12 +91,28 @@ export class WatchedSocket implements FrameSink {
 }
 
 /** Finds peers that are dead, that do not read, or that flood, with one timer for all. */
-export function createSocketWatch(logger: Logger): SocketWatch {
+export function createSocketWatch(logger: Logger, metrics: Metrics = NO_METRICS): SocketWatch {
   const all = new Map<WebSocket, WatchedSocket>();
   const timer = setInterval(() => {
     const now = performance.now();
-    for (const [socket, watched] of all) look(socket, watched, now, logger);
+    for (const [socket, watched] of all) look(socket, watched, now);
   }, LOOK_EVERY_MS);
+
+  function look(socket: WebSocket, watched: WatchedSocket, now: number): void {
+    if (socket.readyState !== socket.OPEN) return;
+    if (watched.unsent > 0 && now - watched.stalledSince > STALLED_AFTER_MS) {
+      metrics.slowSocketClosed();
+      logger.info({ event: 'socket.stalled', code: CLOSE.overloaded[0] }, 'closed a socket that takes nothing');
+      return closeSocket(socket, CLOSE.overloaded, STALLED_CLOSE_MS);
+    }
+    if (watched.awaitsPong) {
+      if (now - watched.pingedAt > PONG_WITHIN_MS) socket.terminate();
+    } else if (now - watched.pingedAt > PING_EVERY_MS) {
+      watched.awaitsPong = true;
+      watched.pingedAt = now;
+      socket.ping();
+    }
+  }
 
   return {
     watch(socket, stream) {
@@ -106,21 +124,6 @@ export function createSocketWatch(logger: Logger): SocketWatch {
     },
     stop: () => clearInterval(timer),
   };
-}
-
-function look(socket: WebSocket, watched: WatchedSocket, now: number, logger: Logger): void {
-  if (socket.readyState !== socket.OPEN) return;
-  if (watched.unsent > 0 && now - watched.stalledSince > STALLED_AFTER_MS) {
-    logger.info({ event: 'socket.stalled', code: CLOSE.overloaded[0] }, 'closed a socket that takes nothing');
-    return closeSocket(socket, CLOSE.overloaded, STALLED_CLOSE_MS);
-  }
-  if (watched.awaitsPong) {
-    if (now - watched.pingedAt > PONG_WITHIN_MS) socket.terminate();
-  } else if (now - watched.pingedAt > PING_EVERY_MS) {
-    watched.awaitsPong = true;
-    watched.pingedAt = now;
-    socket.ping();
-  }
 }
 
 /** A peer that does not answer the close in time is cut off. */

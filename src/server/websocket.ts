@@ -3,16 +3,20 @@ import type { Duplex } from 'node:stream';
 import { getOperationAST } from 'graphql';
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
+import type { SubscribePayload } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Client } from '../auth/client.ts';
 import { readBearer } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { RateLimitedError, UnauthenticatedError } from '../errors.ts';
+import type { ErrorCode } from '../errors.ts';
 import { noSuchOperation } from '../graphql/error-stages.ts';
 import { presentErrors, presentResult } from '../graphql/present-error.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
+import { NO_METRICS } from '../metrics/metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { Places } from '../rate-limits/places.ts';
 import type { Connections, LiveConnection } from '../realtime/connections.ts';
 import type { ClientReader } from './client-reader.ts';
@@ -37,11 +41,15 @@ export interface WebSocketOptions {
   connections: Connections;
   createContext: (connection: LiveConnection, client: Client, requestId: string) => Context;
   logger: Logger;
+  /** Default: nobody asks. */
+  metrics?: Metrics | undefined;
 }
 
 export interface WebSocketEndpoint {
   /** Closes every socket with 1012, spread over the time, and resolves when they are gone. Takes no new ones. */
   drain(spreadMs: number): Promise<void>;
+  /** How many sockets are open. */
+  count(): number;
 }
 
 const MAX_FRAME_BYTES = 64 * 1024;
@@ -84,8 +92,15 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
     perMessageDeflate: false,
   });
   const protocol = makeProtocol(options);
-  const watch = createSocketWatch(options.logger);
+  const { metrics = NO_METRICS } = options;
+  const watch = createSocketWatch(options.logger, metrics);
   let draining = false;
+
+  function refuse(stream: Duplex, status: number, text: string, code?: ErrorCode): void {
+    metrics.requestAnswered('ws', status < 500 ? '4xx' : '5xx');
+    if (code) metrics.errorPresented(code);
+    answerUpgrade(stream, status, text, code);
+  }
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', destroy);
@@ -101,6 +116,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
   });
 
   return {
+    count: () => sockets.clients.size,
     async drain(spreadMs) {
       draining = true;
       await Promise.all([...sockets.clients].map((socket) => closeAt(socket, Math.random() * spreadMs)));
@@ -111,8 +127,46 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
 
 type Protocol = ReturnType<typeof makeProtocol>;
 
-function makeProtocol({ graphql, authenticate, connections, createContext }: WebSocketOptions) {
+function makeProtocol(options: WebSocketOptions) {
+  const { graphql, authenticate, connections, createContext, metrics = NO_METRICS } = options;
   const frames = new NextFrames();
+
+  /** What is to be run, or why it is not. */
+  async function prepare(extra: Extra, id: string, payload: SubscribePayload) {
+    const { connection } = extra;
+    extra.requests += 1;
+    const requestId = `${extra.requests}-${id.slice(0, 8)}`;
+    const options = graphql.presentOptions(requestId);
+    if (!connection) return presentErrors([new UnauthenticatedError()], options);
+    if (connection.signal.aborted) return presentErrors([connection.signal.reason], options);
+    const { wanted, running } = extra.operations;
+    if (wanted > MAX_OPERATIONS || running > MAX_RUNNING) return presentErrors([tooManyOperations()], options);
+    try {
+      const createOnce = async () => ({
+        ...createContext(connection, extra.client, requestId),
+        outlet: frames.outlet(id, extra.watched),
+      });
+      const { schema, execute, subscribe, contextFactory, parse, validate } = graphql.getEnveloped({
+        requestId,
+        createContext: createOnce,
+        params: payload,
+      });
+      const document = parse(graphql.operations.textOf(payload) ?? payload.query);
+      const errors = validate(schema, document);
+      if (errors.length > 0) return presentErrors(errors, options);
+      if (!getOperationAST(document, payload.operationName)) return presentErrors([noSuchOperation()], options);
+      return {
+        schema,
+        document,
+        operationName: payload.operationName,
+        variableValues: payload.variables,
+        contextValue: await contextFactory(),
+        rootValue: { execute, subscribe },
+      };
+    } catch (error) {
+      return presentErrors([error], options);
+    }
+  }
 
   return makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: INIT_TIMEOUT_MS,
@@ -134,39 +188,9 @@ function makeProtocol({ graphql, authenticate, connections, createContext }: Web
     },
 
     async onSubscribe({ extra }, id, payload) {
-      const { connection } = extra;
-      extra.requests += 1;
-      const requestId = `${extra.requests}-${id.slice(0, 8)}`;
-      const options = graphql.presentOptions(requestId);
-      if (!connection) return presentErrors([new UnauthenticatedError()], options);
-      if (connection.signal.aborted) return presentErrors([connection.signal.reason], options);
-      const { wanted, running } = extra.operations;
-      if (wanted > MAX_OPERATIONS || running > MAX_RUNNING) return presentErrors([tooManyOperations()], options);
-      try {
-        const createOnce = async () => ({
-          ...createContext(connection, extra.client, requestId),
-          outlet: frames.outlet(id, extra.watched),
-        });
-        const { schema, execute, subscribe, contextFactory, parse, validate } = graphql.getEnveloped({
-          requestId,
-          createContext: createOnce,
-          params: payload,
-        });
-        const document = parse(graphql.operations.textOf(payload) ?? payload.query);
-        const errors = validate(schema, document);
-        if (errors.length > 0) return presentErrors(errors, options);
-        if (!getOperationAST(document, payload.operationName)) return presentErrors([noSuchOperation()], options);
-        return {
-          schema,
-          document,
-          operationName: payload.operationName,
-          variableValues: payload.variables,
-          contextValue: await contextFactory(),
-          rootValue: { execute, subscribe },
-        };
-      } catch (error) {
-        return presentErrors([error], options);
-      }
+      const prepared = await prepare(extra, id, payload);
+      metrics.requestAnswered('ws', Array.isArray(prepared) ? 'refused' : 'started');
+      return prepared;
     },
 
     execute: (args) => (args.rootValue as Enveloped).execute(args),
@@ -295,7 +319,7 @@ function destroy(this: Duplex): void {
   this.destroy();
 }
 
-function refuse(stream: Duplex, status: number, text: string, code?: string): void {
+function answerUpgrade(stream: Duplex, status: number, text: string, code?: ErrorCode): void {
   const body = code ? JSON.stringify({ errors: [{ message: text, extensions: { code } }] }) : text;
   // The HTTP server has let go of it: a peer that keeps its side open would keep the socket for ever.
   stream.once('finish', () => stream.destroy());

@@ -9,6 +9,7 @@ import { presentResult } from '../graphql/present-error.ts';
 import { useAnswerSharing } from '../graphql/answer-sharing.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
 import { accepts, CSRF_HEADERS, EVENT_STREAM, isTooDeep } from './edge.ts';
 import { createInlet } from './inlet.ts';
@@ -28,21 +29,17 @@ export interface GraphQLServerOptions {
   introspection: boolean;
   countAddress: RateLimits['countAddress'];
   logger: Logger;
+  metrics: Metrics;
 }
 
 export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
 /** The pipeline that every operation runs through, whatever the transport: parse, limits, validation, execution. */
-export function createGraphQLServer({
-  operations,
-  graphiql,
-  introspection,
-  countAddress,
-  logger,
-}: GraphQLServerOptions) {
+export function createGraphQLServer(options: GraphQLServerOptions) {
+  const { operations, graphiql, introspection, countAddress, logger, metrics } = options;
   const { schema } = operations;
   const addressLimits = createAddressLimits(schema, countAddress);
-  const presentOptions = (requestId: string) => ({ requestId, logger, hideSuggestions: !introspection });
+  const presentOptions = (requestId: string) => ({ requestId, logger, metrics, hideSuggestions: !introspection });
 
   /** Errors of one result or of every result of a stream, presented. */
   const usePresentedErrors: Plugin<ServerContext> = {

@@ -8,6 +8,7 @@ import type { Context } from '../../src/graphql/context.ts';
 import { secretKey } from '../../src/auth/signing-keys.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { createLogger } from '../../src/logger.ts';
+import { NO_METRICS } from '../../src/metrics/metrics.ts';
 import { UNLIMITED } from '../../src/rate-limits/rate-limits.ts';
 import { createMemoryBroker } from '../../src/realtime/memory-broker.ts';
 import { backend, startCluster } from '../support/cluster.ts';
@@ -150,6 +151,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
           throw new Error('nothing is followed here');
         },
         liveLoaders: loaders,
+        metrics: NO_METRICS,
       };
       const result = await execute({ schema, document: document as never, variableValues: variables, contextValue });
       expect(result.errors).toBeUndefined();

@@ -6,6 +6,7 @@ import { Follower, sendUntilKnown } from '../support/chat-history.ts';
 import type { Known } from '../support/chat-history.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
+import { scrape } from '../support/exposition.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { atFullSize, quantile, report, summarize } from '../support/size.ts';
@@ -52,7 +53,7 @@ async function residentMegabytes(pid: number): Promise<number> {
 describe.runIf(backend === 'distributed')('a reader that stops reading', () => {
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await startCluster({ nodes: 1 });
+    cluster = await startCluster({ nodes: 1, env: { METRICS_PORT: '0' } });
   });
   afterAll(() => cluster?.stop());
 
@@ -98,6 +99,7 @@ describe.runIf(backend === 'distributed')('a reader that stops reading', () => {
       };
       const [{ code }] = await Promise.all([slowEnds, ...Array.from({ length: WRITERS }, write)]);
       expect(code).toBe(1013);
+      expect((await scrape(cluster.node(0))).read('parley_slow_sockets_closed_total')).toBe(1);
       await eventually(() => followers.forEach((follower) => expect(follower.lastSeq).toBe(MESSAGES)), {
         deadlineMs: 60_000,
       });

@@ -6,6 +6,7 @@ import type { Known } from '../support/chat-history.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster, ClusterOptions, ServerProcess } from '../support/cluster.ts';
 import { toParams } from '../support/document.ts';
+import { scrape } from '../support/exposition.ts';
 import { openDirectChat, registerPerson, send, SendMessage } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { startServer, StartError } from '../support/server-process.ts';
@@ -139,6 +140,60 @@ describe.runIf(backend === 'distributed')('workers behind one port', () => {
     await cluster.stop();
   });
 
+  it('are one to whoever asks for metrics, and what the dead have counted stays', { timeout: 180_000 }, async () => {
+    const cluster = await startWorkers({ env: { METRICS_PORT: '0' } });
+    const server = cluster.node(0);
+    const [ann, bob] = await many(2, () => registerPerson(cluster));
+    const chat = await openDirectChat(ann!, bob!);
+    const sockets = await many(10, () => bob!.client().openSocket());
+    const SENT = 20;
+    // Connections of their own, and so at both workers.
+    for (let nth = 0; nth < SENT; nth += 1) await sendAnew(ann!, chat, `message ${nth}`);
+    const before = await scrape(server);
+    expect(before.read('parley_messages_sent_total')).toBe(SENT);
+    expect(before.read('parley_operations_total', { type: 'mutation' })).toBe(SENT + 3);
+    expect(before.read('parley_sockets_open')).toBe(10);
+    // Not a sum.
+    expect(before.read('parley_broker_up')).toBe(1);
+    const pools = before.families.get('parley_database_connections')!.samples;
+    expect(new Set(pools.map(({ labels }) => labels['state']))).toEqual(new Set(['idle', 'in_use']));
+    expect(pools).toHaveLength(2);
+
+    for (const [nth, pid] of listeningPids(server).entries()) {
+      process.kill(pid, 'SIGKILL');
+      // Also while one of two is gone.
+      expect((await scrape(server)).read('parley_messages_sent_total')).toBe(SENT);
+      await replaced(server, nth + 1);
+      const after = await scrape(server);
+      expect(after.read('parley_messages_sent_total')).toBe(SENT);
+      expect(after.read('parley_feed_lag_seconds_count')).toBe(before.read('parley_feed_lag_seconds_count'));
+    }
+    await eventually(async () => expect((await scrape(server)).read('parley_sockets_open')).toBe(0));
+    await sendAnew(ann!, chat, 'once more');
+    expect((await scrape(server)).read('parley_messages_sent_total')).toBe(SENT + 1);
+    await Promise.all(sockets.map(({ closed }) => closed));
+    await cluster.stop();
+  });
+
+  it('answer for one that stands still by what it said last', { timeout: 180_000 }, async () => {
+    const cluster = await startWorkers({ env: { METRICS_PORT: '0' } });
+    const server = cluster.node(0);
+    const ann = await registerPerson(cluster);
+    const chat = await openDirectChat(ann, await registerPerson(cluster));
+    for (let nth = 0; nth < 4; nth += 1) await sendAnew(ann, chat, `message ${nth}`);
+    expect((await scrape(server)).read('parley_messages_sent_total')).toBe(4);
+    const [first] = listeningPids(server);
+    process.kill(first!, 'SIGSTOP');
+    try {
+      const [one, other] = await Promise.all([scrape(server), scrape(server)]);
+      expect(one.read('parley_messages_sent_total')).toBe(4);
+      expect(other.read('parley_messages_sent_total')).toBe(4);
+    } finally {
+      process.kill(first!, 'SIGCONT');
+    }
+    await cluster.stop();
+  });
+
   it('do not outlive a primary that is killed', { timeout: 180_000 }, async () => {
     const cluster = await startWorkers();
     const server = cluster.node(0);
@@ -220,7 +275,8 @@ describe('more than one worker', () => {
 });
 
 /** One server of two workers. */
-const startWorkers = (options: ClusterOptions = {}) => startCluster({ ...options, nodes: 1, env: { WORKERS: '2' } });
+const startWorkers = (options: ClusterOptions = {}) =>
+  startCluster({ ...options, nodes: 1, env: { WORKERS: '2', ...options.env } });
 
 const saying = ({ logs }: ServerProcess, words: string) => logs.filter((line) => line.includes(words));
 

@@ -55,7 +55,7 @@ export function createTruth() {
     say() {
       head.lastSeq += 1;
       head.revision += 1;
-      const message: FeedMessage = { chatId: CHAT, seq: head.lastSeq, revision: null };
+      const message: FeedMessage = { chatId: CHAT, seq: head.lastSeq, revision: null, createdAt: new Date() };
       messages.push(message);
       return { head: { ...head }, kind: 'added' as const, message };
     },

@@ -27,6 +27,8 @@ export interface ServerProcess {
   readonly url: string;
   readonly wsUrl: string;
   readonly origin: string;
+  /** Undefined without METRICS_PORT. */
+  readonly metricsUrl: string | undefined;
   readonly port: number;
   readonly pid: number;
   /** The lines of standard error so far. */
@@ -143,6 +145,7 @@ export async function startServer(options: {
     url: `${origin}/graphql`,
     wsUrl: `ws://127.0.0.1:${port}/graphql`,
     origin,
+    metricsUrl: /http:\/\/localhost:\d+\/metrics/.exec(output)?.[0].replace('localhost', '127.0.0.1'),
     port,
     pid,
     logs,

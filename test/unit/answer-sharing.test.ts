@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/graphql/context.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
+import { NO_METRICS } from '../../src/metrics/metrics.ts';
 import { useAnswerSharing } from '../../src/graphql/answer-sharing.ts';
 import type { Share } from '../../src/realtime/lane.ts';
 
@@ -93,7 +94,7 @@ describe('those who have the same key', () => {
       { id: 'one', text: added('{ seq }') },
       { id: 'two', text: added('{ seq body }') },
     ];
-    const { textOf, parse } = createOperations(schema, { introspection: true, listed });
+    const { textOf, parse } = createOperations(schema, { introspection: true, metrics: NO_METRICS, listed });
     const keyOf = (request: object) => key(parse(textOf(request)!));
     expect(keyOf({ documentId: 'one' })).toBe(keyOf({ query: added('{ seq }') }));
     expect(keyOf({ documentId: 'one' })).not.toBe(keyOf({ documentId: 'two' }));

@@ -10,6 +10,7 @@ import { AppError } from '../../src/errors.ts';
 import { createExecute } from '../../src/graphql/compiled-operations.ts';
 import type { CompiledOperationsOptions, Execute } from '../../src/graphql/compiled-operations.ts';
 import { presentResult } from '../../src/graphql/present-error.ts';
+import { NO_METRICS } from '../../src/metrics/metrics.ts';
 
 interface Part {
   id: string;
@@ -107,7 +108,7 @@ async function createReady(options: CompiledOperationsOptions): Promise<Execute>
   return execute;
 }
 
-const PRESENT = { requestId: 'r', logger: pino({ level: 'silent' }), hideSuggestions: false };
+const PRESENT = { requestId: 'r', logger: pino({ level: 'silent' }), metrics: NO_METRICS, hideSuggestions: false };
 
 describe('a compiled operation', () => {
   let compiled: Execute;

@@ -39,6 +39,7 @@ describe('without settings', () => {
       introspection: true,
       persistedDocuments: undefined,
       logLevel: 'info',
+      metrics: undefined,
     });
   });
 
@@ -79,8 +80,18 @@ describe('given settings', () => {
     expect(config).toMatchObject({ rateLimit: false, trustProxy: 2 });
   });
 
+  it('tells operators at a port of their own, to this machine alone unless told otherwise', () => {
+    const metrics = (env: Record<string, string>) => readConfig({ JWT_SECRET: SECRET, ...env }).metrics;
+    expect(metrics({ METRICS_PORT: '9464' })).toEqual({ port: 9464, host: '127.0.0.1' });
+    expect(metrics({ METRICS_PORT: '0', METRICS_HOST: '0.0.0.0' })).toEqual({ port: 0, host: '0.0.0.0' });
+    expect(metrics({ METRICS_HOST: '0.0.0.0' })).toBeUndefined();
+    expect(() => metrics({ METRICS_PORT: '4000' })).toThrow(/^METRICS_PORT must not be PORT/);
+  });
+
   it.each([
     ['PORT', 'http'],
+    ['METRICS_PORT', 'on'],
+    ['METRICS_PORT', '65536'],
     ['PORT', '65536'],
     ['PORT', '-1'],
     ['WORKERS', '0'],

@@ -218,7 +218,9 @@ then what follows.`,
       }),
     },
     subscribe: (_root, { after }, context) =>
-      followLive(context, (viewer) => context.services.chats.follow(viewer, readCursor('after', after, changeCursors))),
+      followLive(context, 'chatUpdated', (viewer) =>
+        context.services.chats.follow(viewer, readCursor('after', after, changeCursors)),
+      ),
     resolve: (chat) => chat,
   }),
 );

@@ -181,7 +181,7 @@ after that seq, then what follows, with no gap between the two. Without it: what
       afterSeq: t.arg.int({ description: 'The seq of the last message that the client has; 0: it has none.' }),
     },
     subscribe: (_root, { chatId, afterSeq }, context) =>
-      followLive(context, (viewer) =>
+      followLive(context, 'messageAdded', (viewer) =>
         context.services.messages.followAdded(viewer, chatId, afterSeq ?? null, context.share),
       ),
     resolve: (message) => message,
@@ -197,7 +197,7 @@ it is now, then what follows.`,
       }),
     },
     subscribe: (_root, { chatId, afterRevision }, context) =>
-      followLive(context, (viewer) =>
+      followLive(context, 'messageUpdated', (viewer) =>
         context.services.messages.followUpdated(viewer, chatId, afterRevision ?? null, context.share),
       ),
     resolve: (message) => message,

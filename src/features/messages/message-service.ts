@@ -3,6 +3,7 @@ import type { Viewer } from '../../auth/viewer.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
 import type { MessageType } from '../../generated/prisma/client.ts';
 import { LIMITS, readExtraData, readId, readText } from '../../input-rules.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
 import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { ChatFeeds } from '../../realtime/chat-feeds.ts';
@@ -33,11 +34,12 @@ export interface MessageServiceOptions {
   chats: ChatService;
   announcer: ChangeAnnouncer<MessageRow>;
   chatFeeds: ChatFeeds<MessageRow>;
+  metrics: Metrics;
 }
 
 export type MessageService = ReturnType<typeof createMessageService>;
 
-export function createMessageService({ store, chats, announcer, chatFeeds }: MessageServiceOptions) {
+export function createMessageService({ store, chats, announcer, chatFeeds, metrics }: MessageServiceOptions) {
   /** @throws NotFoundError when the viewer may not see such a message. */
   async function get(viewer: Viewer, field: string, id: string) {
     const found = await store.findForMember(readId(field, id), viewer.userId);
@@ -68,8 +70,10 @@ export function createMessageService({ store, chats, announcer, chatFeeds }: Mes
         sentHash,
       });
       if (!sent) throw new NotFoundError();
-      if (sent.isNew) announcer.messageWritten({ ...sent, kind: 'added' });
-      else if (!sentHash?.equals(sent.message.sentHash ?? new Uint8Array()))
+      if (sent.isNew) {
+        metrics.messageSent();
+        announcer.messageWritten({ ...sent, kind: 'added' });
+      } else if (!sentHash?.equals(sent.message.sentHash ?? new Uint8Array()))
         throw new ConflictError('Another message was sent under this clientId.');
       return sent.message;
     },
