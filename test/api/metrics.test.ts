@@ -9,6 +9,7 @@ import { rawSocket } from '../support/client.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { scrape } from '../support/exposition.ts';
+import type { Sample } from '../support/exposition.ts';
 import { openDirectChat, registerPerson, send, signInPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { startPrivateRedis } from '../support/redis.ts';
@@ -57,6 +58,12 @@ async function meet(env: Record<string, string> = {}) {
   bob = await registerPerson(cluster, { firstName: 'Bob' });
 }
 
+function expectClosedLabels(samples: readonly Sample[]): void {
+  for (const { name, labels } of samples)
+    for (const [label, value] of Object.entries(labels))
+      if (label !== 'le') expect(LABELS[label], `${name} ${label}`).toContain(value);
+}
+
 type Reading = readonly [name: string, labels?: Record<string, string>];
 
 const read = async (...reading: Reading) => (await scrape(cluster.node(0))).read(...reading);
@@ -90,9 +97,7 @@ describe('what operators are told', () => {
     for (const [name, { help, type, samples }] of ours) {
       expect(help.length, name).toBeGreaterThan(10);
       expect(name.endsWith('_total'), name).toBe(type === 'counter');
-      for (const { labels } of samples)
-        for (const [label, value] of Object.entries(labels))
-          if (label !== 'le') expect(LABELS[label], `${name} ${label}`).toContain(value);
+      expectClosedLabels(samples);
     }
     expect(families.get('nodejs_eventloop_lag_p99_seconds')?.samples).toHaveLength(1);
     expect(families.get('process_resident_memory_bytes')?.samples).toHaveLength(1);
@@ -250,7 +255,8 @@ describe('what operators are told', () => {
         operationName: 'AnOperationOfThisTest',
       }),
     });
-    const { text } = await scrape(cluster.node(0));
+    const { text, families } = await scrape(cluster.node(0));
+    for (const [name, { samples }] of families) if (name.startsWith('parley_')) expectClosedLabels(samples);
     const secrets = [ann, bob].flatMap((one) => [one.id, one.email, one.password, one.accessToken, one.refreshToken]);
     for (const secret of [...secrets, chat.id, id, mark, 'a-client-id', 'AnOperation', '127.0.0.1'])
       expect(text).not.toContain(secret);

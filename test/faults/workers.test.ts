@@ -168,6 +168,8 @@ describe.runIf(backend === 'distributed')('workers behind one port', () => {
       expect(after.read('parley_messages_sent_total')).toBe(SENT);
       expect(after.read('parley_feed_lag_seconds_count')).toBe(before.read('parley_feed_lag_seconds_count'));
     }
+    // What they said of their end is no figures.
+    expect(saying(server, 'a worker has died').join()).not.toContain('parley_');
     await eventually(async () => expect((await scrape(server)).read('parley_sockets_open')).toBe(0));
     await sendAnew(ann!, chat, 'once more');
     expect((await scrape(server)).read('parley_messages_sent_total')).toBe(SENT + 1);

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { NotFoundError } from '../../src/errors.ts';
+import { NO_METRICS } from '../../src/metrics/metrics.ts';
 import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
 import type { FeedMessage } from '../../src/realtime/source.ts';
 import { createUserFeeds } from '../../src/realtime/user-feeds.ts';
@@ -17,12 +18,14 @@ function setUp() {
   const fail = (error: unknown) => {
     throw error;
   };
-  const common = { source: truth.source, broker, isTransient: () => false, onFailure: fail };
+  const losses: string[] = [];
+  const metrics = { ...NO_METRICS, hintLossHealed: (feed: string) => void losses.push(feed) };
+  const common = { metrics, source: truth.source, broker, isTransient: () => false, onFailure: fail };
   const feeds = createChatFeeds<FeedMessage>(common);
   const userFeeds = createUserFeeds({ ...common, chatFeeds: feeds });
   const follow = (userId: string, after = truth.head().lastSeq, head = truth.head()) =>
     feeds.follow({ userId, kind: 'added', after, head });
-  return { truth, feeds, userFeeds, follow, listening, hint };
+  return { truth, feeds, userFeeds, follow, listening, hint, losses };
 }
 
 async function read(cursor: AsyncIterator<FeedMessage>): Promise<number> {
@@ -121,6 +124,38 @@ describe('the feed of a chat', () => {
     await sweeping;
     await feeds.sweep();
     expect([await read(second), await read(second), await read(second)]).toEqual([1, 2, 3]);
+  });
+
+  it('takes a hint for lost when the sweep comes twice before it, and not when it is late, or early', async () => {
+    const { truth, feeds, follow, hint, losses } = setUp();
+    follow('bob');
+    await turn();
+    truth.say();
+    await feeds.sweep();
+    hint(1);
+    await feeds.sweep();
+    // Told while the sweep was on its way.
+    const gate = truth.hold('findChangedHeads');
+    truth.say();
+    const sweeping = feeds.sweep();
+    hint(2);
+    gate();
+    await sweeping;
+    await feeds.sweep();
+    const own = truth.say();
+    await feeds.sweep();
+    feeds.committed(own);
+    await feeds.sweep();
+    truth.edit(1);
+    await feeds.sweep();
+    feeds.changed(CHAT);
+    await feeds.sweep();
+    expect(losses).toEqual([]);
+    truth.say();
+    await feeds.sweep();
+    await feeds.sweep();
+    await feeds.sweep();
+    expect(losses).toEqual(['chat']);
   });
 
   it('gives from memory what a message is now', async () => {
