@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import type { Logger } from 'pino';
+import { toLoggedError } from './logged-error.ts';
 
 export type { Logger };
 
@@ -10,5 +11,8 @@ export type { Logger };
  * @param worker which of the processes behind one port this is. Default: the only one, or their primary.
  */
 export function createLogger(level: string, worker?: number): Logger {
-  return pino({ level, base: { pid: process.pid, worker } }, pino.destination({ dest: 2, sync: true }));
+  return pino(
+    { level, base: { pid: process.pid, worker }, serializers: { err: (error: unknown) => toLoggedError(error) } },
+    pino.destination({ dest: 2, sync: true }),
+  );
 }

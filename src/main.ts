@@ -1,10 +1,10 @@
 import cluster from 'node:cluster';
-import { inspect } from 'node:util';
 import { startApp } from './app.ts';
 import { startWorkers } from './cluster.ts';
 import { ConfigError, readConfig } from './config.ts';
 import type { Config } from './config.ts';
 import { DocumentListError } from './graphql/document-list.ts';
+import { toLoggedError } from './logged-error.ts';
 import { createLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
 import { openSummedMetrics } from './metrics/open-metrics.ts';
@@ -19,7 +19,7 @@ function fail(error: unknown): void {
   const isPlain = PLAIN_ERRORS.some((type) => error instanceof type);
   const code = (error as NodeJS.ErrnoException).code;
   const isOperators = isPlain || code === 'EADDRINUSE' || code === 'EACCES';
-  const text = `parley: ${isOperators ? (error as Error).message : inspect(error)}`;
+  const text = `parley: ${isOperators ? (error as Error).message : describe(error)}`;
   const exit = () => process.exit(1);
   // What is wrong with one worker is wrong with all of them: the primary says it once.
   if (cluster.worker) cluster.worker.send(text, exit);
@@ -27,6 +27,11 @@ function fail(error: unknown): void {
     console.error(text);
     exit();
   }
+}
+
+function describe(error: unknown): string {
+  const { type, stack, cause } = toLoggedError(error);
+  return [stack ?? type, ...(cause ? [`caused by ${cause.stack ?? cause.message ?? cause.type}`] : [])].join('\n');
 }
 
 function greet(url: string, metricsPort: number | undefined, config: Config): void {
@@ -70,6 +75,11 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const logger = createLogger(config.logLevel, cluster.worker?.id);
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandledRejection'));
+  // Node would show it with all that it holds.
+  process.on('uncaughtException', (error) => {
+    logger.fatal({ err: error }, 'uncaughtException');
+    process.exit(1);
+  });
   if (config.workers === 1 || cluster.isWorker) return serve(config, logger);
   const summed = config.metrics && (await openSummedMetrics(config.metrics));
   startWorkers({
