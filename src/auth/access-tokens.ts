@@ -39,10 +39,12 @@ export interface AccessTokensOptions {
   /** Keys that signed until this process was started. For the lifetime of one token their tokens still count. */
   formerKeys?: readonly SigningKey[];
   ttlMs: number;
+  /** One was shown that we never issued, or not for this. */
+  onBadToken?: () => void;
 }
 
 /** JSON Web Tokens (RFC 7519), verified as RFC 8725 asks: one algorithm for each key, explicit type. */
-export function createAccessTokens({ key, formerKeys = [], ttlMs }: AccessTokensOptions): AccessTokens {
+export function createAccessTokens({ key, formerKeys = [], ttlMs, onBadToken }: AccessTokensOptions): AccessTokens {
   const formerUntil = Date.now() + ttlMs;
   const known = new Map([...formerKeys, key].map((one) => [one.kid, one]));
   /** Verified ones, what they say, and until when they count; the oldest first. */
@@ -52,6 +54,11 @@ export function createAccessTokens({ key, formerKeys = [], ttlMs }: AccessTokens
     const until = signedBy === key ? claims.expiresAt : Math.min(claims.expiresAt, formerUntil);
     remembered.set(token, { claims, until });
     if (remembered.size > REMEMBERED_TOKENS) remembered.delete(remembered.keys().next().value!);
+  }
+
+  function invalid(): UnauthenticatedError {
+    onBadToken?.();
+    return new UnauthenticatedError('INVALID_TOKEN');
   }
 
   function findKey({ kid, alg }: JWTHeaderParameters): SigningKey {
@@ -81,7 +88,7 @@ export function createAccessTokens({ key, formerKeys = [], ttlMs }: AccessTokens
       const standing = remembered.get(token);
       if (standing && Date.now() < standing.until) return standing.claims;
       remembered.delete(token);
-      if (token.length > MAX_TOKEN_LENGTH) throw new UnauthenticatedError('INVALID_TOKEN');
+      if (token.length > MAX_TOKEN_LENGTH) throw invalid();
       try {
         const { payload, protectedHeader } = await jwtVerify(token, (header) => findKey(header).verifyWith, {
           issuer: ISSUER,
@@ -94,7 +101,7 @@ export function createAccessTokens({ key, formerKeys = [], ttlMs }: AccessTokens
         remember(token, claims, findKey(protectedHeader));
         return claims;
       } catch (error) {
-        throw new UnauthenticatedError(error instanceof errors.JWTExpired ? 'TOKEN_EXPIRED' : 'INVALID_TOKEN');
+        throw error instanceof errors.JWTExpired ? new UnauthenticatedError('TOKEN_EXPIRED') : invalid();
       }
     },
   };

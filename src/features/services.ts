@@ -1,6 +1,7 @@
 import { createAccessTokens } from '../auth/access-tokens.ts';
 import { createPasswords } from '../auth/passwords.ts';
 import { createRefreshTokens } from '../auth/refresh-tokens.ts';
+import { createBurstLog } from '../burst-log.ts';
 import type { Config } from '../config.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../logger.ts';
@@ -43,6 +44,9 @@ export interface ServicesOptions {
   metrics?: Metrics | undefined;
 }
 
+/** A client that mixes up deployments shows a few; whoever guesses, or has another key, many. */
+const BAD_TOKENS = { threshold: 20, windowMs: 60_000 };
+
 export type Services = ReturnType<typeof createServices>;
 
 /** Every feature, wired to the database and to the feeds of this node. Nothing runs yet. */
@@ -72,10 +76,17 @@ export function createServices({
   const userFeeds = createUserFeeds({ ...feedOptions, chatFeeds });
   const announcer = createChangeAnnouncer(broker, chatFeeds, userFeeds);
 
+  const onBadToken = createBurstLog(BAD_TOKENS, (before) =>
+    logger.warn(
+      { event: 'security.bad_tokens', count: BAD_TOKENS.threshold, before },
+      'tokens are shown that were never issued',
+    ),
+  );
   const accessTokens = createAccessTokens({
     key: config.signingKey,
     formerKeys: config.formerSigningKeys,
     ttlMs: config.accessTokenTtlMs,
+    onBadToken,
   });
   const liveSessions = createLiveSessions(sessionStore, accessTokens);
 
@@ -93,6 +104,7 @@ export function createServices({
     refreshTokens: createRefreshTokens(config.jwtSecret, config.formerJwtSecret),
     rateLimits,
     refreshTokenTtlMs: config.refreshTokenTtlMs,
+    onBadToken,
     logger,
   });
   const presence = createPresenceService(createPresenceStore(prisma, query, nodeId), logger);

@@ -32,7 +32,7 @@ export function createAccountService({ prisma, users, sessions, chats }: Account
         },
         { timeout: TIMEOUT_MS },
       );
-      sessions.accountDeleted(ended);
+      sessions.accountDeleted(viewer.userId, ended);
     },
   };
 }

@@ -46,6 +46,8 @@ export interface SessionServiceOptions {
   refreshTokens: RefreshTokens;
   rateLimits: RateLimits;
   refreshTokenTtlMs: number;
+  /** A refresh token was shown that we never issued. */
+  onBadToken: () => void;
   logger: Logger;
 }
 
@@ -140,7 +142,10 @@ export function createSessionService(options: SessionServiceOptions) {
      */
     async refresh(text: string): Promise<SignedIn> {
       const token = refreshTokens.decode(text);
-      if (!token) throw invalidRefreshToken();
+      if (!token) {
+        options.onBadToken();
+        throw invalidRefreshToken();
+      }
       await rateLimits.countRefresh(token.sessionId);
       const hash = refreshTokens.hash(token);
       const next = refreshTokens.successor(token);
@@ -180,6 +185,11 @@ export function createSessionService(options: SessionServiceOptions) {
       const ended = await store.delete(viewer.userId, which);
       if (id !== null && ended.length === 0) throw new NotFoundError();
       liveSessions.ended(ended);
+      if (ended.length > 0)
+        logger.info(
+          { event: 'security.sessions_revoked', userId: viewer.userId, count: ended.length },
+          'somebody ended sessions of theirs',
+        );
       return ended.length;
     },
 
@@ -194,6 +204,10 @@ export function createSessionService(options: SessionServiceOptions) {
         return store.delete(viewer.userId, { allBut: viewer.sessionId }, db);
       });
       liveSessions.ended(ended);
+      logger.info(
+        { event: 'security.password_changed', userId: viewer.userId, sessionsEnded: ended.length },
+        'a password was changed',
+      );
     },
 
     assertPassword,
@@ -202,7 +216,13 @@ export function createSessionService(options: SessionServiceOptions) {
     deleteExpired: (): Promise<number> => store.deleteExpired(),
 
     /** To be called once the account's row is gone, and its sessions with it. */
-    accountDeleted: (sessionIds: readonly string[]) => liveSessions.ended(sessionIds),
+    accountDeleted(userId: string, sessionIds: readonly string[]): void {
+      liveSessions.ended(sessionIds);
+      logger.info(
+        { event: 'security.account_deleted', userId, sessionsEnded: sessionIds.length },
+        'an account was deleted',
+      );
+    },
   };
 }
 
