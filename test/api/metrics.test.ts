@@ -1,3 +1,4 @@
+import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -64,6 +65,8 @@ function expectClosedLabels(samples: readonly Sample[]): void {
       if (label !== 'le') expect(LABELS[label], `${name} ${label}`).toContain(value);
 }
 
+const json = { 'content-type': 'application/json', accept: 'application/graphql-response+json' };
+
 type Reading = readonly [name: string, labels?: Record<string, string>];
 
 const read = async (...reading: Reading) => (await scrape(cluster.node(0))).read(...reading);
@@ -119,6 +122,22 @@ describe('what operators are told', () => {
     ]);
   });
 
+  it('counts a client that went away before it had asked', async () => {
+    await expectRises(async () => {
+      const headers = { ...json, 'content-length': '1000' };
+      const request = httpRequest(cluster.node(0).url, { method: 'POST', headers });
+      request.on('error', () => {});
+      request.write('{"query":');
+      await once(request, 'socket');
+      if (request.socket!.connecting) await once(request.socket!, 'connect');
+      await new Promise<void>((resolve) => request.write(' ', () => resolve()));
+      request.destroy();
+    }, [
+      [...requests('http', 'aborted'), 1],
+      [...requests('http', '4xx'), 0],
+    ]);
+  });
+
   it('counts what is asked on a socket, and whether it began', async () => {
     const socket = await ann.client().openSocket();
     await expectRises(async () => {
@@ -138,7 +157,6 @@ describe('what operators are told', () => {
     );
   });
 
-  const json = { 'content-type': 'application/json', accept: 'application/graphql-response+json' };
   const post = (body: string, headers: Record<string, string> = {}) =>
     nobody(cluster).raw({ headers: { ...json, ...headers }, body });
   const graphqlPost = (query: string) => post(JSON.stringify({ query }));
@@ -305,6 +323,23 @@ describe.runIf(backend === 'distributed')('what operators are told of what other
     await asked;
     await eventually(async () => expect(await read('parley_database_waiting')).toBe(0));
     expect(await read('parley_database_connections', { state: 'idle' })).toBeGreaterThan(0);
+  });
+
+  it('counts an answer that the database holds up as a 5xx, and its error', { timeout: 60_000 }, async () => {
+    const lock = new pg.Client(cluster.databaseUrl);
+    await lock.connect();
+    await lock.query('BEGIN; LOCK TABLE session IN ACCESS EXCLUSIVE MODE');
+    await expectRises(
+      () =>
+        eventually(async () =>
+          expect(await refusal(ann.client().request('{ me { id } }'))).toMatchObject({ code: 'SERVICE_UNAVAILABLE' }),
+        ),
+      [
+        [...requests('http', '5xx'), 1],
+        [...errors('SERVICE_UNAVAILABLE'), 1],
+      ],
+    );
+    await lock.end();
   });
 
   it('counts rounds of the sweep that failed', async () => {
