@@ -223,7 +223,7 @@ describe('the log of a process', () => {
     const cluster = await startCluster({
       nodes: 1,
       env: INSPECTABLE,
-      allowErrors: [INSPECTOR_LINES, /"msg":"uncaughtException"/],
+      allowErrors: [INSPECTOR_LINES, /^Waiting for the debugger/, /"msg":"uncaughtException"/],
       allowExitCode: 1,
     });
     const inspector = await inspect(cluster.node(0));

@@ -253,7 +253,7 @@ describe('what operators are told', () => {
   });
 
   it('shows how many passwords wait for their turn', async () => {
-    const logins = many(40, () => signInPerson(cluster, ann));
+    const logins = many(60, () => signInPerson(cluster, ann), 60);
     await eventually(async () => expect(await read('parley_passwords', { state: 'waiting' })).toBeGreaterThan(5), {
       everyMs: 5,
     });
