@@ -78,6 +78,21 @@ describe('an access token', () => {
     expect(await refusalOf(token)).toBe('TOKEN_EXPIRED');
   });
 
+  it('is bad when it was never issued, and not because its time is over', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const onBadToken = vi.fn<() => void>();
+    const watched = createAccessTokens({ key: secretKey(SECRET), ttlMs: TTL_MS, onBadToken });
+    const { token, expiresAt } = await watched.issue(WHO, NEXT_YEAR());
+    await watched.verify(token);
+    vi.setSystemTime(expiresAt);
+    await expect(watched.verify(token)).rejects.toBeInstanceOf(UnauthenticatedError);
+    expect(onBadToken).not.toHaveBeenCalled();
+    await expect(watched.verify(await forge({ sign: () => Buffer.alloc(32) }))).rejects.toBeInstanceOf(
+      UnauthenticatedError,
+    );
+    expect(onBadToken).toHaveBeenCalledTimes(1);
+  });
+
   it.each<[string, Part]>([
     ['as it is', {}],
     ['with a time before which it does not count, and which is past', { nbf: now() - 60 }],
