@@ -80,6 +80,13 @@ export class RateLimitedError extends AppError {
   }
 }
 
+/** The answer was not there in time, or is not waited for any more. Whether a write took place is not known. */
+export class TimeoutError extends AppError {
+  constructor() {
+    super('TIMEOUT', 'It took too long. Try again.', { retryable: true });
+  }
+}
+
 /** A dependency is away. Trying again later is safe. */
 export class ServiceUnavailableError extends AppError {
   constructor() {

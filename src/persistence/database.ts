@@ -1,11 +1,11 @@
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../logger.ts';
 import type { PoolUse } from '../metrics/metrics.ts';
-import type { Query } from './query.ts';
+import type { CancellableQuery } from './query.ts';
 
 export interface Database {
   readonly prisma: PrismaClient;
-  readonly query: Query;
+  readonly query: CancellableQuery;
   readonly kind: 'embedded' | 'postgres';
   /** How its connections are used now; null: it has but one. */
   readPool(): PoolUse | null;

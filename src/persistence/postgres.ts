@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import type { Logger } from '../logger.ts';
+import { createCancellableReads } from './cancellable-reads.ts';
 import type { Database } from './database.ts';
 import { extend, withWholeScripts } from './migration-adapter.ts';
 import type { MigrationAdapter } from './migration-adapter.ts';
@@ -47,7 +48,9 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
       if ((await pendingMigrations(adapter)).length > 0) await migrate(target, logger);
       await warmUp(prisma);
     });
+    const reads = createCancellableReads(adapter, pool);
     const close = async () => {
+      reads.stop();
       await prisma.$disconnect();
       await pool.end();
     };
@@ -55,7 +58,7 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
       const { totalCount, idleCount, waitingCount } = pool;
       return { inUse: totalCount - idleCount, idle: idleCount, waiting: waitingCount };
     };
-    return { prisma, query: createQuery(adapter), kind: 'postgres', readPool, close };
+    return { prisma, query: createQuery(reads), kind: 'postgres', readPool, close };
   } catch (error) {
     await pool.end();
     throw error;

@@ -66,6 +66,11 @@ export function isLockTimeout(error: unknown): boolean {
   return layersOf(error).some(({ codes }) => codes.includes('55P03'));
 }
 
+/** The statement was ended from outside, or by its `statement_timeout`: the code is the same. */
+export function isStatementCancelled(error: unknown): boolean {
+  return layersOf(error).some(({ codes }) => codes.includes('57014'));
+}
+
 /**
  * The database could not do it now, and may in a moment: try again later. Whether a commit that failed so took place
  * is not known.

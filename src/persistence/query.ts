@@ -1,5 +1,7 @@
 import { ColumnTypeEnum } from '@prisma/driver-adapter-utils';
-import type { ArgType, ColumnType, SqlQueryable } from '@prisma/driver-adapter-utils';
+import type { ArgType, ColumnType, SqlQuery, SqlResultSet } from '@prisma/driver-adapter-utils';
+import type { Cancellation } from '../cancellation.ts';
+import { TimeoutError } from '../errors.ts';
 import { Prisma } from '../generated/prisma/client.ts';
 import type { Db } from './transaction.ts';
 
@@ -10,7 +12,23 @@ import type { Db } from './transaction.ts';
  * same statement and decodes the same rows at two to four times the processor time. A column that is called
  * `author.name` is the name in the row's author, who is null where the `author.id` is: for what a LEFT JOIN finds.
  */
-export type Query = <Row>(strings: TemplateStringsArray, ...values: readonly unknown[]) => Promise<Row[]>;
+export interface Query {
+  <Row>(strings: TemplateStringsArray, ...values: readonly unknown[]): Promise<Row[]>;
+}
+
+export interface CancellableQuery extends Query {
+  /**
+   * For reads alone: a statement that is not waited for does not begin and, on PostgreSQL, does not go on.
+   *
+   * @throws TimeoutError, whatever becomes of the statement, once it is cancelled.
+   */
+  until(cancellation: Cancellation | undefined): Query;
+}
+
+/** What sends a statement to the database. */
+export interface StatementRunner {
+  queryRaw(statement: SqlQuery, cancellation?: Cancellation): Promise<SqlResultSet>;
+}
 
 /** The same as a part of an open transaction, by its client. */
 export function queryWithin(db: Db): Query {
@@ -27,14 +45,38 @@ const DECODERS: Partial<Record<ColumnType, (value: never) => unknown>> = {
   [ColumnTypeEnum.Json]: (text: string) => JSON.parse(text) as unknown,
 };
 
-export function createQuery(adapter: SqlQueryable): Query {
-  return async <Row>(strings: TemplateStringsArray, ...values: readonly unknown[]) => {
+export function createQuery(runner: StatementRunner): CancellableQuery {
+  async function run<Row>(
+    strings: TemplateStringsArray,
+    values: readonly unknown[],
+    cancellation?: Cancellation,
+  ): Promise<Row[]> {
     const { text, values: args } = Prisma.sql(strings, ...values);
     const argTypes = args.map(() => UNTYPED);
-    const { columnNames, columnTypes, rows } = await adapter.queryRaw({ sql: text, args, argTypes });
+    const { columnNames, columnTypes, rows } = await runner.queryRaw({ sql: text, args, argTypes }, cancellation);
     const shape = toShape(columnNames, columnTypes);
     return rows.map((row) => toRecord(row, shape) as Row);
-  };
+  }
+
+  async function runUntil<Row>(
+    cancellation: Cancellation,
+    strings: TemplateStringsArray,
+    values: readonly unknown[],
+  ): Promise<Row[]> {
+    if (cancellation.isCancelled) throw new TimeoutError();
+    try {
+      return await run<Row>(strings, values, cancellation);
+    } catch (error) {
+      // Cancelled or not to be had: it makes no difference to anybody.
+      throw cancellation.isCancelled ? new TimeoutError() : error;
+    }
+  }
+
+  const query: Query = (strings, ...values) => run(strings, values);
+  return Object.assign(query, {
+    until: (cancellation: Cancellation | undefined): Query =>
+      cancellation ? (strings, ...values) => runUntil(cancellation, strings, values) : query,
+  });
 }
 
 interface Column {

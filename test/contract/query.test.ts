@@ -77,6 +77,16 @@ describe.each(Object.keys(engines))('a query of %s', (engine) => {
     expect(rows.map(bytes)).toEqual(own.map(bytes));
   });
 
+  it('is not begun for somebody who does not wait for it', async () => {
+    const key = randomUUID();
+    const left = database.query.until({ isCancelled: true });
+    await expect(left`INSERT INTO node (id) VALUES (${key}::uuid) RETURNING id`).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+    const waited = database.query.until({ isCancelled: false });
+    expect(await waited`SELECT id FROM node WHERE id = ${key}::uuid`).toEqual([]);
+  });
+
   it('fails in ways that are told apart', async () => {
     const insert = () => database.query`INSERT INTO node (id) VALUES (${id}::uuid) RETURNING id`;
     await insert();

@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { extend } from '../../src/persistence/migration-adapter.ts';
 import { createQuery } from '../../src/persistence/query.ts';
-import type { Query } from '../../src/persistence/query.ts';
+import type { CancellableQuery } from '../../src/persistence/query.ts';
 
 export interface Statement {
   text: string;
@@ -12,7 +12,7 @@ export interface Statement {
 /** Both ways to the database that stores are given, and every statement that goes by them. */
 export interface WatchedDatabase {
   prisma: PrismaClient;
-  query: Query;
+  query: CancellableQuery;
   statements: Statement[];
   close(): Promise<void>;
 }

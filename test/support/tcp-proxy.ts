@@ -19,6 +19,8 @@ export interface TcpProxy {
   set(weather: Weather): void;
   /** Breaks every connection with a reset. */
   reset(): void;
+  /** Shows each chunk that goes in this direction, from now on, just before it goes. */
+  watch(direction: 'up' | 'down', see: (chunk: Buffer) => void): void;
   /**
    * Breaks the connection that first passes on, in this direction from now on, a chunk that the test says yes to: just
    * before the chunk goes out.
@@ -39,6 +41,7 @@ interface Cut {
 /** A wire that can be made to fail, in front of a server on this machine. */
 export async function startTcpProxy(target: { host?: string; port: number }): Promise<TcpProxy> {
   const pairs = new Set<readonly [client: Socket, upstream: Socket]>();
+  const watchers: Array<(chunk: Buffer, direction: 'up' | 'down') => void> = [];
   let weather: Weather = { kind: 'pass' };
   let cut: Cut | undefined;
 
@@ -63,6 +66,7 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
   function carry(pair: readonly [Socket, Socket], from: Socket, to: Socket, direction: 'up' | 'down') {
     from.on('data', (chunk: Buffer) => {
       if (weather.kind === 'drop') return;
+      for (const see of watchers) see(chunk, direction);
       if (cut?.direction === direction && cut.matches(chunk)) {
         const { done, lastWords } = cut;
         cut = undefined;
@@ -108,6 +112,9 @@ export async function startTcpProxy(target: { host?: string; port: number }): Pr
       weather = next;
     },
     reset: breakAll,
+    watch(wanted, see) {
+      watchers.push((chunk, direction) => direction === wanted && see(chunk));
+    },
     cutBefore(direction, matches) {
       return new Promise((done) => (cut = { direction, matches, done }));
     },
