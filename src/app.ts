@@ -79,9 +79,9 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   });
   broker.onReconnect(sweep.now);
 
-  const loaders = createLoaders(services);
+  const loaders = createLoaders(services)();
   // Subscriptions read until there is an answer, operations once.
-  const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable));
+  const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable))();
 
   function createContext(
     viewer: Viewer | null,

@@ -28,7 +28,7 @@ const services = createServices({
   nodeId: uuidv7(),
   logger,
 });
-const liveLoaders = createLoaders(services);
+const liveLoaders = createLoaders(services)();
 
 const yoga = createYoga({
   schema: createSchema(),
@@ -41,7 +41,7 @@ const yoga = createYoga({
       requestId: uuidv7(),
       client: { address: '', userAgent: request.headers.get('user-agent') },
       services,
-      loaders: createLoaders(services),
+      loaders: createLoaders(services)(),
       liveLoaders,
       prisma,
       metrics: NO_METRICS,

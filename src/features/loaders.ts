@@ -1,10 +1,10 @@
 import DataLoader from 'dataloader';
+import { cancelledWithAll } from '../cancellation.ts';
+import type { Cancellation } from '../cancellation.ts';
 import { groupBy } from '../group-by.ts';
 import type { MemberRow, ReadFloor } from './chats/chat-store.ts';
 import type { Membership } from '../realtime/source.ts';
 import type { Services } from './services.ts';
-
-export type Loaders = ReturnType<typeof createLoaders>;
 
 /**
  * Nothing is kept: a mutation or an event never shows what was true before it. What all operations ask for while the
@@ -12,58 +12,159 @@ export type Loaders = ReturnType<typeof createLoaders>;
  */
 const OPTIONS = { cache: false, maxBatchSize: 1_000, batchScheduleFn: (send: () => void) => void setImmediate(send) };
 
-/** What types of several features show of each other, read in one statement for all who ask at once. */
+/** How a read is run. Default: once. An event that was lost for a failed read would not come again. */
+type Run = <T>(read: () => Promise<T>) => Promise<T>;
+
+/** What one operation asks for. Of the others whose asking shares the statement, it knows nothing. */
+interface Ask<Key> {
+  key: Key;
+  cancellation: Cancellation | undefined;
+}
+
+type Batch<Key, Value> = DataLoader<Ask<Key>, Value>;
+
+type Find<Key, Row> = (keys: readonly Key[], cancellation: Cancellation | undefined) => Promise<Row[]>;
+
+/**
+ * What types of several features show of each other, read in one statement for all who ask at once. Answers the loaders
+ * of an operation; a statement is cancelled when all operations that share it are.
+ */
 export function createLoaders(
-  { users, presence, chats, messages }: Services,
-  /** How each read is run. Default: once. An event that was lost for a failed read would not come again. */
-  run: <T>(read: () => Promise<T>) => Promise<T> = (read) => read(),
-) {
-  const loadOne = <Row>(find: Find<Row>, idOf: (row: Row) => string) => batchOne((ids) => run(() => find(ids)), idOf);
-  const ofMemberships = <Row>(
-    find: (pairs: readonly Membership[]) => Promise<Row[]>,
-    pairOf: (row: Row) => Membership,
-  ) => batchMemberships((pairs) => run(() => find(pairs)), pairOf);
-  const loadMany = <Row>(find: Find<Row>, idOf: (row: Row) => string) => batchMany((ids) => run(() => find(ids)), idOf);
+  services: Services,
+  run: Run = (read) => read(),
+): (cancellation?: Cancellation) => Loaders {
+  const batches = createBatches(services, run);
+  return (cancellation) => new Loaders(batches, run, cancellation);
+}
+
+type Batches = ReturnType<typeof createBatches>;
+
+function createBatches({ users, presence, chats, messages }: Services, run: Run) {
+  const patiently =
+    <Key, Row>(find: Find<Key, Row>): Find<Key, Row> =>
+    (keys, cancellation) =>
+      run(() => find(keys, cancellation));
+  const loadOne = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) => batchOne(patiently(find), idOf);
+  const loadMany = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) => batchMany(patiently(find), idOf);
+  const ofMemberships = <Row>(find: Find<Membership, Row>, pairOf: (row: Row) => Membership) =>
+    batchMemberships(patiently(find), pairOf);
   return {
-    /** For what is not loaded by batches. */
-    run,
-    user: loadOne(users.findMany, (user) => user.id),
+    user: loadOne(
+      (ids, cancellation) => users.findMany(ids, { cancellation }),
+      (user) => user.id,
+    ),
     presence: loadOne(presence.findMany, (state) => state.userId),
     chat: loadOne(chats.findMany, (chat) => chat.id),
     lastMessage: loadOne(messages.findLast, (message) => message.chatId),
     members: loadMany<MemberRow>(chats.listMembers, (member) => member.chatId),
-    /** The two who have read least of a chat. */
     readFloors: loadMany<ReadFloor>(chats.findReadFloors, (floor) => floor.chatId),
-    /** For those who are members of it: nobody else finds it. */
     chatOfMember: ofMemberships(chats.findByMemberships, (chat) => ({ chatId: chat.id, userId: chat.memberId })),
     unread: ofMemberships(chats.countUnread, (count) => count),
   };
 }
 
-type Find<Row> = (ids: readonly string[]) => Promise<Row[]>;
+/** The loaders of one operation. A loader is made when it is asked for: most operations need one or two. */
+export class Loaders {
+  readonly #batches: Batches;
+  readonly #run: Run;
+  readonly #cancellation: Cancellation | undefined;
 
-function batchOne<Row>(find: Find<Row>, idOf: (row: Row) => string) {
-  return new DataLoader<string, Row | null>(async (ids) => {
-    const rows = new Map((await find([...new Set(ids)])).map((row) => [idOf(row), row]));
-    return ids.map((id) => rows.get(id) ?? null);
+  constructor(batches: Batches, run: Run, cancellation: Cancellation | undefined) {
+    this.#batches = batches;
+    this.#run = run;
+    this.#cancellation = cancellation;
+  }
+
+  /** For what is not loaded by batches. */
+  run<T>(read: (cancellation: Cancellation | undefined) => Promise<T>): Promise<T> {
+    return this.#run(() => read(this.#cancellation));
+  }
+
+  get user() {
+    return this.#of(this.#batches.user);
+  }
+
+  get presence() {
+    return this.#of(this.#batches.presence);
+  }
+
+  get chat() {
+    return this.#of(this.#batches.chat);
+  }
+
+  get lastMessage() {
+    return this.#of(this.#batches.lastMessage);
+  }
+
+  get members() {
+    return this.#of(this.#batches.members);
+  }
+
+  /** The two who have read least of a chat. */
+  get readFloors() {
+    return this.#of(this.#batches.readFloors);
+  }
+
+  /** For those who are members of it: nobody else finds it. */
+  get chatOfMember() {
+    return this.#of(this.#batches.chatOfMember);
+  }
+
+  get unread() {
+    return this.#of(this.#batches.unread);
+  }
+
+  #of<Key, Value>(batch: Batch<Key, Value>): Loader<Key, Value> {
+    return new Loader(batch, this.#cancellation);
+  }
+}
+
+class Loader<Key, Value> {
+  readonly #batch: Batch<Key, Value>;
+  readonly #cancellation: Cancellation | undefined;
+
+  constructor(batch: Batch<Key, Value>, cancellation: Cancellation | undefined) {
+    this.#batch = batch;
+    this.#cancellation = cancellation;
+  }
+
+  load(key: Key): Promise<Value> {
+    return this.#batch.load({ key, cancellation: this.#cancellation });
+  }
+}
+
+function batchOne<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Batch<string, Row | null> {
+  return new DataLoader(async (asks) => {
+    const found = await find(distinctIds(asks), cancellationOf(asks));
+    const rows = new Map(found.map((row) => [idOf(row), row]));
+    return asks.map(({ key }) => rows.get(key) ?? null);
   }, OPTIONS);
 }
 
 function batchMemberships<Row>(
-  find: (pairs: readonly Membership[]) => Promise<Row[]>,
+  find: Find<Membership, Row>,
   pairOf: (row: Row) => Membership,
-) {
-  const keyOf = ({ chatId, userId }: Membership) => `${chatId} ${userId}`;
-  return new DataLoader<Membership, Row | null>(async (pairs) => {
-    const wanted = new Map(pairs.map((pair) => [keyOf(pair), pair]));
-    const rows = new Map((await find([...wanted.values()])).map((row) => [keyOf(pairOf(row)), row]));
-    return pairs.map((pair) => rows.get(keyOf(pair)) ?? null);
+): Batch<Membership, Row | null> {
+  const nameOf = ({ chatId, userId }: Membership) => `${chatId} ${userId}`;
+  return new DataLoader(async (asks) => {
+    const wanted = new Map(asks.map(({ key }) => [nameOf(key), key]));
+    const found = await find([...wanted.values()], cancellationOf(asks));
+    const rows = new Map(found.map((row) => [nameOf(pairOf(row)), row]));
+    return asks.map(({ key }) => rows.get(nameOf(key)) ?? null);
   }, OPTIONS);
 }
 
-function batchMany<Row>(find: Find<Row>, idOf: (row: Row) => string) {
-  return new DataLoader<string, Row[]>(async (ids) => {
-    const rows = groupBy(await find([...new Set(ids)]), idOf);
-    return ids.map((id) => rows.get(id) ?? []);
+function batchMany<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Batch<string, Row[]> {
+  return new DataLoader(async (asks) => {
+    const rows = groupBy(await find(distinctIds(asks), cancellationOf(asks)), idOf);
+    return asks.map(({ key }) => rows.get(key) ?? []);
   }, OPTIONS);
+}
+
+function distinctIds(asks: ReadonlyArray<Ask<string>>): string[] {
+  return [...new Set(asks.map(({ key }) => key))];
+}
+
+function cancellationOf(asks: ReadonlyArray<Ask<unknown>>): Cancellation | undefined {
+  return cancelledWithAll(asks.map(({ cancellation }) => cancellation));
 }

@@ -8,7 +8,7 @@ import type { Logger } from '../logger.ts';
 import { NO_METRICS } from '../metrics/metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { isUnavailable } from '../persistence/prisma-errors.ts';
-import type { Query } from '../persistence/query.ts';
+import type { CancellableQuery } from '../persistence/query.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
 import type { Broker } from '../realtime/broker.ts';
 import { createChangeAnnouncer } from '../realtime/change-announcer.ts';
@@ -35,7 +35,7 @@ export interface ServicesOptions {
     'jwtSecret' | 'formerJwtSecret' | 'signingKey' | 'formerSigningKeys' | 'accessTokenTtlMs' | 'refreshTokenTtlMs'
   >;
   prisma: PrismaClient;
-  query: Query;
+  query: CancellableQuery;
   broker: Broker;
   rateLimits: RateLimits;
   nodeId: string;

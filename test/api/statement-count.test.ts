@@ -137,7 +137,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
       logger,
     });
     const schema = createSchema();
-    const loaders = createLoaders(services);
+    const loaders = createLoaders(services)();
     run = async (viewer, document, variables) => {
       const contextValue: Context = {
         viewer: { userId: viewer.id, sessionId: uuidv7(), expiresAt: Date.now() + 60_000 },

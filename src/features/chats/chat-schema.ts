@@ -119,7 +119,11 @@ builder.queryFields((t) => ({
       after: t.arg.string({ description: 'The cursor behind which the page begins.' }),
     },
     async resolve(_root, args, context) {
-      const page = await context.services.chats.list(requireViewer(context), readPageRequest(args, chatCursors));
+      const viewer = requireViewer(context);
+      const request = readPageRequest(args, chatCursors);
+      const page = await context.loaders.run((cancellation) =>
+        context.services.chats.list(viewer, request, cancellation),
+      );
       return { ...toConnection(page, ({ updatedAt, id }) => ({ updatedAt, id }), chatCursors), horizon: page.horizon };
     },
   }),

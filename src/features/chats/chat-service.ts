@@ -1,4 +1,5 @@
 import type { Viewer } from '../../auth/viewer.ts';
+import type { Cancellation } from '../../cancellation.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
 import type { ChatKind, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
 import { LIMITS, readId, readIds, readLine } from '../../input-rules.ts';
@@ -93,7 +94,7 @@ export function createChatService(options: ChatServiceOptions) {
 
   /** @throws NotFoundError unless every id is somebody's. */
   async function assertPeople(userIds: readonly string[], db?: Db): Promise<void> {
-    if ((await users.findMany(userIds, db)).length < userIds.length) throw new NotFoundError();
+    if ((await users.findMany(userIds, { db })).length < userIds.length) throw new NotFoundError();
   }
 
   async function createDirect(viewer: Viewer, memberIds: string[]): Promise<ChatRow> {
@@ -146,15 +147,18 @@ export function createChatService(options: ChatServiceOptions) {
     getView,
 
     /** Of each pair that is a membership, the chat as its member finds it. */
-    findByMemberships: (pairs: readonly Membership[]) => store.findByMemberships(pairs),
+    findByMemberships: (pairs: readonly Membership[], cancellation?: Cancellation) =>
+      store.findByMemberships(pairs, cancellation),
 
-    list: (viewer: Viewer, page: PageRequest<ActivityKey>): Promise<ChatPage> => store.listPage(viewer.userId, page),
+    list: (viewer: Viewer, page: PageRequest<ActivityKey>, cancellation?: Cancellation): Promise<ChatPage> =>
+      store.listPage(viewer.userId, page, cancellation),
 
     /** For what is already known to be the viewer's: the chats of visible messages. */
-    findMany: (chatIds: readonly string[]) => store.findByIds(chatIds),
-    listMembers: (chatIds: readonly string[]) => store.listMembers(chatIds),
-    findReadFloors: (chatIds: readonly string[]) => store.findReadFloors(chatIds),
-    countUnread: (pairs: readonly Membership[]) => store.countUnread(pairs),
+    findMany: (chatIds: readonly string[], cancellation?: Cancellation) => store.findByIds(chatIds, cancellation),
+    listMembers: (chatIds: readonly string[], cancellation?: Cancellation) => store.listMembers(chatIds, cancellation),
+    findReadFloors: (chatIds: readonly string[], cancellation?: Cancellation) =>
+      store.findReadFloors(chatIds, cancellation),
+    countUnread: (pairs: readonly Membership[], cancellation?: Cancellation) => store.countUnread(pairs, cancellation),
 
     async create(viewer: Viewer, input: NewChat): Promise<ChatRow> {
       const memberIds = readIds('input.memberIds', input.memberIds);

@@ -1,11 +1,12 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { Cancellation } from '../../cancellation.ts';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { Chat, ChatMember, ChatRole } from '../../generated/prisma/client.ts';
 import { groupBy } from '../../group-by.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
 import { queryWithin } from '../../persistence/query.ts';
-import type { Query } from '../../persistence/query.ts';
+import type { CancellableQuery } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Membership, UserChats, UserHead } from '../../realtime/source.ts';
 import type { UserProfile } from '../users/user-store.ts';
@@ -68,7 +69,7 @@ const NOW = Prisma.sql`clock_timestamp()`;
 
 const directKey = (a: string, b: string) => [a, b].toSorted().join(':');
 
-export function createChatStore(query: Query) {
+export function createChatStore(query: CancellableQuery) {
   return {
     async findForMember(chatId: string, userId: string, db?: Db): Promise<MemberView | null> {
       const ask = db ? queryWithin(db) : query;
@@ -81,24 +82,27 @@ export function createChatStore(query: Query) {
     },
 
     /** The chats of those of the pairs that are memberships. */
-    findByMemberships(pairs: readonly Membership[]): Promise<Array<ChatRow & { memberId: string }>> {
-      return query`
+    findByMemberships(
+      pairs: readonly Membership[],
+      cancellation?: Cancellation,
+    ): Promise<Array<ChatRow & { memberId: string }>> {
+      return query.until(cancellation)`
         SELECT ${CHAT}, m.user_id AS "memberId"
         FROM ${unnestMemberships(pairs)}
         JOIN chat_member m ON m.chat_id = wanted.chat_id AND m.user_id = wanted.user_id
         JOIN chat c ON c.id = m.chat_id`;
     },
 
-    findByIds(chatIds: readonly string[]): Promise<ChatRow[]> {
-      return query`SELECT ${CHAT} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
+    findByIds(chatIds: readonly string[], cancellation?: Cancellation): Promise<ChatRow[]> {
+      return query.until(cancellation)`SELECT ${CHAT} FROM chat c WHERE c.id = ANY(${[...chatIds]}::uuid[])`;
     },
 
     /** Latest activity first. */
-    async listPage(userId: string, page: PageRequest<ActivityKey>): Promise<ChatPage> {
+    async listPage(userId: string, page: PageRequest<ActivityKey>, cancellation?: Cancellation): Promise<ChatPage> {
       const after = page.after
         ? Prisma.sql`AND (c.updated_at, c.id) < (${page.after.updatedAt}, ${page.after.id}::uuid)`
         : Prisma.empty;
-      const rows = await query<ChatRow | { id: null; horizon: bigint }>`
+      const rows = await query.until(cancellation)<ChatRow | { id: null; horizon: bigint }>`
         SELECT ${CHAT} FROM (VALUES (1)) one LEFT JOIN LATERAL (
           SELECT c.* FROM chat c JOIN chat_member m ON m.chat_id = c.id
           WHERE m.user_id = ${userId}::uuid ${after}
@@ -228,16 +232,16 @@ export function createChatStore(query: Query) {
     },
 
     /** In the order in which they joined. */
-    listMembers(chatIds: readonly string[]): Promise<MemberRow[]> {
-      return query`
+    listMembers(chatIds: readonly string[], cancellation?: Cancellation): Promise<MemberRow[]> {
+      return query.until(cancellation)`
         SELECT ${MEMBER}, ${USER} FROM chat_member m JOIN app_user u ON u.id = m.user_id
         WHERE m.chat_id = ANY(${[...chatIds]}::uuid[])
         ORDER BY m.joined_at, m.user_id`;
     },
 
     /** At most two rows for each chat, the lowest first. */
-    findReadFloors(chatIds: readonly string[]): Promise<ReadFloor[]> {
-      return query`
+    findReadFloors(chatIds: readonly string[], cancellation?: Cancellation): Promise<ReadFloor[]> {
+      return query.until(cancellation)`
         SELECT f.chat_id AS "chatId", f.user_id AS "userId", f.last_read_seq AS "lastReadSeq"
         FROM unnest(${[...chatIds]}::uuid[]) AS wanted(id), LATERAL (
           SELECT m.chat_id, m.user_id, m.last_read_seq FROM chat_member m WHERE m.chat_id = wanted.id
@@ -246,8 +250,11 @@ export function createChatStore(query: Query) {
     },
 
     /** Seqs have no gaps: what is unread is a difference, less what the member wrote themself. */
-    countUnread(pairs: readonly Membership[]): Promise<Array<Membership & { unread: number }>> {
-      return query`
+    countUnread(
+      pairs: readonly Membership[],
+      cancellation?: Cancellation,
+    ): Promise<Array<Membership & { unread: number }>> {
+      return query.until(cancellation)`
         SELECT m.chat_id AS "chatId", m.user_id AS "userId", (c.last_seq - m.last_read_seq - (
           SELECT count(*) FROM message own
           WHERE own.author_id = m.user_id AND own.chat_id = m.chat_id AND own.seq > m.last_read_seq

@@ -94,7 +94,7 @@ builder.objectFields(Chat, (t) => ({
     },
     async resolve(chat, args, { services, loaders }) {
       const request = readPageRequest(args, messageCursors, 'backward');
-      const page = await loaders.run(() => services.messages.list(chat.id, request));
+      const page = await loaders.run((cancellation) => services.messages.list(chat.id, request, cancellation));
       return toConnection(page, (message) => message.seq, messageCursors);
     },
   }),
@@ -112,7 +112,10 @@ builder.queryField('message', (t) =>
     nullable: true,
     description: 'Null when there is no such message or the viewer is not a member of its chat: the two look alike.',
     args: { id: t.arg.id({ required: true, description: 'The message’s id.' }) },
-    resolve: (_root, { id }, context) => context.services.messages.find(requireViewer(context), id),
+    resolve(_root, { id }, context) {
+      const viewer = requireViewer(context);
+      return context.loaders.run((cancellation) => context.services.messages.find(viewer, id, cancellation));
+    },
   }),
 );
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Viewer } from '../../auth/viewer.ts';
+import type { Cancellation } from '../../cancellation.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
 import type { MessageType } from '../../generated/prisma/client.ts';
 import { LIMITS, readExtraData, readId, readText } from '../../input-rules.ts';
@@ -117,14 +118,16 @@ export function createMessageService({ store, chats, announcer, chatFeeds, metri
     },
 
     /** Null when there is no such message or the viewer may not see it. */
-    async find(viewer: Viewer, id: string): Promise<MessageRow | null> {
-      return (await store.findForMember(readId('id', id), viewer.userId))?.message ?? null;
+    async find(viewer: Viewer, id: string, cancellation?: Cancellation): Promise<MessageRow | null> {
+      return (await store.findForMember(readId('id', id), viewer.userId, cancellation))?.message ?? null;
     },
 
     /** Of a chat that the viewer is known to see. */
-    list: (chatId: string, page: PageRequest<number>): Promise<Page<MessageView>> => store.listPage(chatId, page),
+    list: (chatId: string, page: PageRequest<number>, cancellation?: Cancellation): Promise<Page<MessageView>> =>
+      store.listPage(chatId, page, cancellation),
 
-    findLast: (chatIds: readonly string[]): Promise<MessageView[]> => store.findLast(chatIds),
+    findLast: (chatIds: readonly string[], cancellation?: Cancellation): Promise<MessageView[]> =>
+      store.findLast(chatIds, cancellation),
 
     /** Every message behind `afterSeq`, else from now on, in order, until the viewer's right to hear ends. */
     async followAdded(

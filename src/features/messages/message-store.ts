@@ -1,8 +1,9 @@
+import type { Cancellation } from '../../cancellation.ts';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
-import type { Query } from '../../persistence/query.ts';
+import type { CancellableQuery } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Range, UserHead } from '../../realtime/source.ts';
 import type { UserProfile } from '../users/user-store.ts';
@@ -28,14 +29,18 @@ const AUTHOR = Prisma.sql`u.id AS "author.id", u.email AS "author.email", u.firs
 
 export type MessageStore = ReturnType<typeof createMessageStore>;
 
-export function createMessageStore(prisma: PrismaClient, query: Query) {
+export function createMessageStore(prisma: PrismaClient, query: CancellableQuery) {
   return {
     /** Null when there is no such chat or the author is not a member. */
     insert: createMessageInsert(query),
 
     /** Null when there is no such message, or the person is not a member of its chat. */
-    async findForMember(id: string, userId: string): Promise<{ message: MessageRow; role: ChatRole } | null> {
-      const rows = await query<MessageRow & { role: ChatRole }>`
+    async findForMember(
+      id: string,
+      userId: string,
+      cancellation?: Cancellation,
+    ): Promise<{ message: MessageRow; role: ChatRole } | null> {
+      const rows = await query.until(cancellation)<MessageRow & { role: ChatRole }>`
         SELECT ${MESSAGE}, cm.role::text AS role FROM message m
         JOIN chat_member cm ON cm.chat_id = m.chat_id AND cm.user_id = ${userId}::uuid
         WHERE m.id = ${id}::uuid`;
@@ -65,11 +70,11 @@ export function createMessageStore(prisma: PrismaClient, query: Query) {
       return rewrite(message, editorId, Prisma.sql`body = '', extra_data = NULL, deleted_at = clock_timestamp()`);
     },
 
-    async listPage(chatId: string, page: PageRequest<number>): Promise<Page<MessageView>> {
+    async listPage(chatId: string, page: PageRequest<number>, cancellation?: Cancellation): Promise<Page<MessageView>> {
       const after = page.after === null ? Prisma.empty : Prisma.sql`AND m.seq > ${page.after}`;
       const before = page.before === null ? Prisma.empty : Prisma.sql`AND m.seq < ${page.before}`;
       const order = page.direction === 'forward' ? Prisma.sql`ASC` : Prisma.sql`DESC`;
-      const rows = await query<MessageView>`
+      const rows = await query.until(cancellation)<MessageView>`
         SELECT ${MESSAGE}, ${AUTHOR} FROM message m LEFT JOIN app_user u ON u.id = m.author_id
         WHERE m.chat_id = ${chatId}::uuid ${after} ${before}
         ORDER BY m.seq ${order} LIMIT ${page.limit + 1}`;
@@ -77,8 +82,8 @@ export function createMessageStore(prisma: PrismaClient, query: Query) {
     },
 
     /** The newest message of each chat that has one. */
-    findLast(chatIds: readonly string[]): Promise<MessageView[]> {
-      return query`
+    findLast(chatIds: readonly string[], cancellation?: Cancellation): Promise<MessageView[]> {
+      return query.until(cancellation)`
         SELECT ${MESSAGE}, ${AUTHOR} FROM chat c JOIN message m ON m.chat_id = c.id AND m.seq = c.last_seq
         LEFT JOIN app_user u ON u.id = m.author_id
         WHERE c.id = ANY(${[...chatIds]}::uuid[])`;

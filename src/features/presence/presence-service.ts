@@ -1,3 +1,4 @@
+import type { Cancellation } from '../../cancellation.ts';
 import type { Logger } from '../../logger.ts';
 import type { PresenceState, PresenceStore } from './presence-store.ts';
 
@@ -77,7 +78,8 @@ export function createPresenceService(store: PresenceStore, logger: Logger) {
       else if (connections.delete(userId)) touch(userId);
     },
 
-    findMany: (userIds: readonly string[]): Promise<PresenceState[]> => store.findStates(userIds),
+    findMany: (userIds: readonly string[], cancellation?: Cancellation): Promise<PresenceState[]> =>
+      store.findStates(userIds, cancellation),
 
     /** Writes what is left, and ends the lease. Never rejects. */
     async stop(): Promise<void> {

@@ -1,6 +1,7 @@
+import type { Cancellation } from '../../cancellation.ts';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
-import type { Query } from '../../persistence/query.ts';
+import type { CancellableQuery } from '../../persistence/query.ts';
 
 export interface PresenceState {
   userId: string;
@@ -24,7 +25,7 @@ const lockPeople = (condition: Prisma.Sql) =>
 
 export type PresenceStore = ReturnType<typeof createPresenceStore>;
 
-export function createPresenceStore(prisma: PrismaClient, query: Query, nodeId: string) {
+export function createPresenceStore(prisma: PrismaClient, query: CancellableQuery, nodeId: string) {
   return {
     /** Also puts the node back when others have taken it for dead; answers whether they had. */
     async renewLease(): Promise<boolean> {
@@ -67,8 +68,8 @@ export function createPresenceStore(prisma: PrismaClient, query: Query, nodeId: 
     },
 
     /** One statement for all. */
-    findStates(userIds: readonly string[]): Promise<PresenceState[]> {
-      return query`
+    findStates(userIds: readonly string[], cancellation?: Cancellation): Promise<PresenceState[]> {
+      return query.until(cancellation)`
         SELECT u.id AS "userId", coalesce(live.online, false) AS "isOnline",
           CASE WHEN live.online THEN NULL ELSE greatest(u.last_seen_at, live.renewed_at) END AS "lastSeenAt"
         FROM app_user u LEFT JOIN LATERAL (

@@ -55,12 +55,16 @@ builder.queryFields((t) => ({
   sessions: t.field({
     type: [Session],
     description: 'Signed-in devices of the viewer, the last used first.',
-    resolve: (_root, _args, context) => context.services.sessions.list(requireViewer(context)),
+    resolve(_root, _args, context) {
+      const viewer = requireViewer(context);
+      return context.loaders.run((cancellation) => context.services.sessions.list(viewer, cancellation));
+    },
   }),
   verifyToken: t.boolean({
     description: 'Whether an access or refresh token is valid now. Needs no sign-in.',
     args: { token: t.arg.string({ required: true, description: 'The token.' }) },
-    resolve: (_root, { token }, { services }) => services.sessions.verifyToken(token),
+    resolve: (_root, { token }, { services, loaders }) =>
+      loaders.run((cancellation) => services.sessions.verifyToken(token, cancellation)),
   }),
 }));
 

@@ -4,6 +4,7 @@ import type { Client } from '../../auth/client.ts';
 import type { Passwords } from '../../auth/passwords.ts';
 import type { RefreshToken, RefreshTokens } from '../../auth/refresh-tokens.ts';
 import type { Viewer } from '../../auth/viewer.ts';
+import type { Cancellation } from '../../cancellation.ts';
 import { AppError, BadUserInputError, NotFoundError } from '../../errors.ts';
 import { LIMITS, readEmail, readId, readLine, readNewPassword } from '../../input-rules.ts';
 import type { Logger } from '../../logger.ts';
@@ -156,10 +157,10 @@ export function createSessionService(options: SessionServiceOptions) {
     },
 
     /** True or false, without a reason. */
-    async verifyToken(text: string): Promise<boolean> {
+    async verifyToken(text: string, cancellation?: Cancellation): Promise<boolean> {
       const token = refreshTokens.decode(text);
       if (token) {
-        const session = await store.findLive(token.sessionId);
+        const session = await store.findLive(token.sessionId, cancellation);
         const hash = refreshTokens.hash(token);
         if (!session) return false;
         return timingSafeEqual(session.currentHash, hash) || mayRepeat(session, hash);
@@ -173,7 +174,8 @@ export function createSessionService(options: SessionServiceOptions) {
       }
     },
 
-    list: (viewer: Viewer): Promise<SessionRow[]> => store.listByUser(viewer.userId),
+    list: (viewer: Viewer, cancellation?: Cancellation): Promise<SessionRow[]> =>
+      store.listByUser(viewer.userId, cancellation),
 
     async logout(viewer: Viewer): Promise<void> {
       liveSessions.ended(await store.delete(viewer.userId, { id: viewer.sessionId }));

@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid';
+import type { Cancellation } from '../../cancellation.ts';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient, Session } from '../../generated/prisma/client.ts';
-import type { Query } from '../../persistence/query.ts';
+import type { CancellableQuery } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 
 export type SessionRow = Session;
@@ -30,7 +31,7 @@ const COLUMNS = Prisma.sql`id, user_id AS "userId", device_name AS "deviceName",
   last_used_at AS "lastUsedAt", expires_at AS "expiresAt", generation, confirmed_generation AS "confirmedGeneration",
   current_hash AS "currentHash", parent_hash AS "parentHash"`;
 
-export function createSessionStore(prisma: PrismaClient, query: Query) {
+export function createSessionStore(prisma: PrismaClient, query: CancellableQuery) {
   return {
     newId: (): string => uuidv7(),
 
@@ -49,8 +50,8 @@ export function createSessionStore(prisma: PrismaClient, query: Query) {
     },
 
     /** The session, if it has not ended. */
-    async findLive(id: string): Promise<SessionRow | null> {
-      const rows = await query<SessionRow>`
+    async findLive(id: string, cancellation?: Cancellation): Promise<SessionRow | null> {
+      const rows = await query.until(cancellation)<SessionRow>`
         SELECT ${COLUMNS} FROM session WHERE id = ${id}::uuid AND expires_at > now()`;
       return rows[0] ?? null;
     },
@@ -61,8 +62,8 @@ export function createSessionStore(prisma: PrismaClient, query: Query) {
         FROM session WHERE id = ANY(${[...ids]}::uuid[]) AND expires_at > now()`;
     },
 
-    listByUser(userId: string): Promise<SessionRow[]> {
-      return query`
+    listByUser(userId: string, cancellation?: Cancellation): Promise<SessionRow[]> {
+      return query.until(cancellation)`
         SELECT ${COLUMNS} FROM session WHERE user_id = ${userId}::uuid AND expires_at > now()
         ORDER BY last_used_at DESC, id DESC`;
     },

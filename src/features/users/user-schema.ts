@@ -62,7 +62,7 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: 'The user’s id.' }) },
     resolve(_root, { id }, context) {
       requireViewer(context);
-      return context.services.users.find(id);
+      return context.loaders.run((cancellation) => context.services.users.find(id, cancellation));
     },
   }),
   users: t.field({
@@ -76,7 +76,10 @@ builder.queryFields((t) => ({
     },
     async resolve(_root, args, context) {
       const page = readPageRequest(args, userCursors);
-      const found = await context.services.users.search(requireViewer(context), args.search, page);
+      const viewer = requireViewer(context);
+      const found = await context.loaders.run((cancellation) =>
+        context.services.users.search(viewer, args.search, page, cancellation),
+      );
       return toConnection(found, (user) => user.id, userCursors);
     },
   }),

@@ -1,3 +1,4 @@
+import type { Cancellation } from '../../cancellation.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
 import type { Viewer } from '../../auth/viewer.ts';
 import { LIMITS, readId, readLine, readText } from '../../input-rules.ts';
@@ -6,7 +7,7 @@ import { isUniqueViolation } from '../../persistence/prisma-errors.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import { nameWords } from './name-words.ts';
-import type { UserRow, UserStore } from './user-store.ts';
+import type { ReadOptions, UserRow, UserStore } from './user-store.ts';
 
 export interface NewAccount {
   /** As `readEmail` answers it. */
@@ -21,17 +22,17 @@ export type UserService = ReturnType<typeof createUserService>;
 export function createUserService(store: UserStore, rateLimits: Pick<RateLimits, 'countSearch'>) {
   return {
     /** Null when nobody has the id. */
-    async find(id: string): Promise<UserRow | null> {
-      return store.findById(readId('id', id));
+    async find(id: string, cancellation?: Cancellation): Promise<UserRow | null> {
+      return store.findById(readId('id', id), { cancellation });
     },
 
-    findMany: (ids: readonly string[], db?: Db): Promise<UserRow[]> => store.findByIds(ids, db),
+    findMany: (ids: readonly string[], options?: ReadOptions): Promise<UserRow[]> => store.findByIds(ids, options),
 
     findByEmail: (email: string): Promise<UserRow | null> => store.findByEmail(email),
 
     /** @throws NotFoundError when the account is gone. */
     async get(id: string, db?: Db): Promise<UserRow> {
-      const user = await store.findById(id, db);
+      const user = await store.findById(id, { db });
       if (!user) throw new NotFoundError();
       return user;
     },
@@ -48,15 +49,16 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
     },
 
     /** Other people whose names begin with every given word, or whose e-mail is exactly the text. */
-    async search(viewer: Viewer, text: string, page: PageRequest<string>): Promise<Page<UserRow>> {
+    async search(
+      viewer: Viewer,
+      text: string,
+      page: PageRequest<string>,
+      cancellation?: Cancellation,
+    ): Promise<Page<UserRow>> {
       const search = readText('search', text, LIMITS.search);
       await rateLimits.countSearch(viewer.userId);
-      return store.search({
-        except: viewer.userId,
-        words: nameWords(search),
-        email: search.trim().toLowerCase(),
-        page,
-      });
+      const wanted = { except: viewer.userId, words: nameWords(search), email: search.trim().toLowerCase(), page };
+      return store.search(wanted, cancellation);
     },
 
     async rename(viewer: Viewer, input: { firstName?: string | null; lastName?: string | null }): Promise<UserRow> {

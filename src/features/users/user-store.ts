@@ -1,15 +1,22 @@
+import type { Cancellation } from '../../cancellation.ts';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient, User } from '../../generated/prisma/client.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
 import { queryWithin } from '../../persistence/query.ts';
-import type { Query } from '../../persistence/query.ts';
+import type { CancellableQuery } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 
 export type UserRow = User;
 
 /** What of somebody may be shown, and is read along with what is theirs. */
 export type UserProfile = Pick<User, 'id' | 'email' | 'firstName' | 'lastName' | 'avatarUrl' | 'createdAt'>;
+
+/** How a read is made: as a part of an open transaction, or for as long as it is waited for. */
+export interface ReadOptions {
+  db?: Db | undefined;
+  cancellation?: Cancellation | undefined;
+}
 
 export interface NewUser {
   email: string;
@@ -36,7 +43,7 @@ const USER = Prisma.sql`u.id, u.email, u.password_hash AS "passwordHash", u.firs
   u.last_name AS "lastName", u.avatar_url AS "avatarUrl", u.created_at AS "createdAt", u.last_seen_at AS "lastSeenAt",
   u.revision`;
 
-export function createUserStore(prisma: PrismaClient, query: Query) {
+export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
   return {
     /** Raises a unique violation when the e-mail is taken. */
     insert({ words, ...user }: NewUser, db: Db = prisma): Promise<UserRow> {
@@ -45,13 +52,13 @@ export function createUserStore(prisma: PrismaClient, query: Query) {
       });
     },
 
-    findByIds(ids: readonly string[], db?: Db): Promise<UserRow[]> {
-      const ask = db ? queryWithin(db) : query;
+    findByIds(ids: readonly string[], { db, cancellation }: ReadOptions = {}): Promise<UserRow[]> {
+      const ask = db ? queryWithin(db) : query.until(cancellation);
       return ask`SELECT ${USER} FROM app_user u WHERE u.id = ANY(${[...ids]}::uuid[])`;
     },
 
-    async findById(id: string, db?: Db): Promise<UserRow | null> {
-      return (await this.findByIds([id], db))[0] ?? null;
+    async findById(id: string, options?: ReadOptions): Promise<UserRow | null> {
+      return (await this.findByIds([id], options))[0] ?? null;
     },
 
     findByEmail(email: string): Promise<UserRow | null> {
@@ -59,13 +66,13 @@ export function createUserStore(prisma: PrismaClient, query: Query) {
     },
 
     /** By name, then id. Reads ranges of the word index, never the table. */
-    async search({ except, words, email, page }: UserSearch): Promise<Page<UserRow>> {
+    async search({ except, words, email, page }: UserSearch, cancellation?: Cancellation): Promise<Page<UserRow>> {
       const byName = words.length > 0 ? matchNames(words) : Prisma.sql`SELECT NULL::uuid WHERE false`;
       const after = page.after
         ? Prisma.sql`AND (${SORT_NAME}, u.id) >
             (SELECT lower(a.first_name || ' ' || a.last_name), a.id FROM app_user a WHERE a.id = ${page.after}::uuid)`
         : Prisma.empty;
-      const rows = await query<UserRow>`
+      const rows = await query.until(cancellation)<UserRow>`
         SELECT ${USER} FROM app_user u
         WHERE u.id IN (${byName} UNION SELECT e.id FROM app_user e WHERE e.email = ${email})
           AND u.id <> ${except}::uuid ${after}
