@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
 import type { Client } from './auth/client.ts';
@@ -8,6 +8,7 @@ import type { Config } from './config.ts';
 import { createLoaders } from './features/loaders.ts';
 import { createServices } from './features/services.ts';
 import type { Context, Line } from './graphql/context.ts';
+import { createDeadlines, Deadline } from './graphql/deadlines.ts';
 import { createOperations } from './graphql/operations.ts';
 import { createSchema } from './graphql/schema.ts';
 import type { Logger } from './logger.ts';
@@ -47,9 +48,11 @@ const CLEAN_UP_EVERY_MS = 3_600_000;
 /** Builds every long-lived thing once, wires them, and listens. */
 export async function startApp(config: Config, logger: Logger): Promise<App> {
   const { metrics, ...exposition } = await openMetrics(config.metrics);
+  const deadlines = createDeadlines();
   // Before the database is opened: a list may hold documents that cannot be run.
   const operations = createOperations(createSchema(), {
     introspection: config.introspection,
+    deadlines,
     metrics,
     listed: config.persistedDocuments,
   });
@@ -79,7 +82,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   });
   broker.onReconnect(sweep.now);
 
-  const loaders = createLoaders(services)();
+  const loadersFor = createLoaders(services);
   // Subscriptions read until there is an answer, operations once.
   const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable))();
 
@@ -87,6 +90,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     viewer: Viewer | null,
     client: Client,
     requestId: string,
+    deadline: Deadline,
     openLine: Context['openLine'],
   ): Context {
     return {
@@ -94,8 +98,9 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       selves: new Set(viewer ? [viewer.userId] : []),
       requestId,
       client,
+      deadline,
       services,
-      loaders,
+      loaders: loadersFor(deadline),
       prisma: database.prisma,
       openLine,
       liveLoaders,
@@ -129,9 +134,10 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     graphiql: config.graphiql,
     metrics,
     createContext: (request, requestId) => async () => {
+      const deadline = deadlineOf(request.socket);
       const token = readBearer(request.headers.authorization);
       const viewer = token === null ? null : await services.liveSessions.authenticate(token);
-      return createContext(viewer, readClient(request), requestId, (streamViewer) =>
+      return createContext(viewer, readClient(request), requestId, deadline, (streamViewer) =>
         openStreamLine(connections.open(streamViewer)),
       );
     },
@@ -145,8 +151,11 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     readClient,
     addressSockets: rateLimits.addressSockets,
     authenticate: services.liveSessions.authenticate,
-    createContext: (connection, client, requestId) =>
-      createContext(connection.viewer, client, requestId, () => ({ signal: connection.signal, release() {} })),
+    createContext: (connection, client, requestId, isClientGone) =>
+      createContext(connection.viewer, client, requestId, new Deadline(isClientGone), () => ({
+        signal: connection.signal,
+        release() {},
+      })),
   });
 
   metrics.observe({
@@ -182,6 +191,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       await Promise.race([requestsDone, sleep(DRAIN_REQUESTS_MS + 500, undefined, { ref: false })]);
       clearTimeout(patience);
       sweep.stop();
+      deadlines.stop();
       // A database that does not answer must not keep the process: the lease runs out by itself.
       await Promise.race([services.presence.stop(), sleep(GOODBYE_MS)]);
       await broker.close();
@@ -203,6 +213,11 @@ async function connectRedis(config: Config, logger: Logger) {
   if (!config.rateLimit || config.redisUrls.length === 0) return undefined;
   const { connectRedisCounters } = await import('./rate-limits/redis-counters.ts');
   return connectRedisCounters(config.redisUrls, logger);
+}
+
+/** Made here and not where the request is known: loaders hold it for a while, and would hold all that it was made among. */
+function deadlineOf(socket: Socket): Deadline {
+  return new Deadline(() => socket.destroyed);
 }
 
 /** An event stream is a line of its own, and lives as long as its one subscription. */

@@ -7,6 +7,7 @@ import { readConfig } from '../../src/config.ts';
 import { createLoaders } from '../../src/features/loaders.ts';
 import { createServices } from '../../src/features/services.ts';
 import type { Context } from '../../src/graphql/context.ts';
+import { Deadline } from '../../src/graphql/deadlines.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { createLogger } from '../../src/logger.ts';
 import { NO_METRICS } from '../../src/metrics/metrics.ts';
@@ -41,6 +42,7 @@ const yoga = createYoga({
       requestId: uuidv7(),
       client: { address: '', userAgent: request.headers.get('user-agent') },
       services,
+      deadline: new Deadline(() => false),
       loaders: createLoaders(services)(),
       liveLoaders,
       prisma,

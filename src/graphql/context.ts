@@ -3,8 +3,9 @@ import type { Services } from '../features/services.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Client } from '../auth/client.ts';
 import type { Viewer } from '../auth/viewer.ts';
-import { UnauthenticatedError } from '../errors.ts';
+import { TimeoutError, UnauthenticatedError } from '../errors.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Deadline } from './deadlines.ts';
 import type { LiveCursor } from '../realtime/live-cursor.ts';
 import type { Outlet, Share } from '../realtime/lane.ts';
 
@@ -22,6 +23,8 @@ export interface Context {
   selves: Set<string>;
   requestId: string;
   client: Client;
+  /** Until when the operation is waited for, where it is no subscription. */
+  deadline: Deadline;
   services: Services;
   /** Batch what everybody's operations ask for; keep nothing. */
   loaders: Loaders;
@@ -42,6 +45,14 @@ export interface Context {
 const IMPERSONAL: readonly PropertyKey[] = ['services', 'loaders', 'liveLoaders', 'prisma'] satisfies Array<
   keyof Context
 >;
+
+/** From now on nothing can be read or done by this context: what is still to be resolved throws a TimeoutError. */
+export function closeContext(context: Context): void {
+  const refuse = (): never => {
+    throw new TimeoutError();
+  };
+  for (const key of IMPERSONAL) Object.defineProperty(context, key, { get: refuse });
+}
 
 /**
  * The context of an answer that many are given: whatever depends on who asks cannot be had from it. Each attempt

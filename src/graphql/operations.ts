@@ -2,6 +2,9 @@ import { getOperationAST, NoSchemaIntrospectionCustomRule, parse, specifiedRules
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { createExecute } from './compiled-operations.ts';
+import type { Context } from './context.ts';
+import { timedOut } from './deadlines.ts';
+import type { Deadlines } from './deadlines.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { isTooExpensive } from './document-cost.ts';
 import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
@@ -27,7 +30,7 @@ export interface Operations {
   parse(text: string): DocumentNode;
   /** What is wrong with it; nothing: it is sound. */
   validate(document: DocumentNode): readonly GraphQLError[];
-  /** Of a sound document, a query or a mutation. */
+  /** Of a sound document, a query or a mutation, by a Context: answered before its deadline, or with TIMEOUT. */
   execute(args: ExecutionArgs): ExecutionResult | Promise<ExecutionResult>;
   /** Why it may not be run; null: it may. To be asked of a subscription, once. */
   refuse(args: ExecutionArgs): ExecutionResult | null;
@@ -35,6 +38,7 @@ export interface Operations {
 
 export interface OperationsOptions {
   introspection: boolean;
+  deadlines: Deadlines;
   metrics: Metrics;
   /** The only documents that are run. Undefined: any is. */
   listed?: readonly ListedText[] | undefined;
@@ -43,7 +47,7 @@ export interface OperationsOptions {
 /** @throws DocumentListError when one of the listed documents cannot be run. */
 export function createOperations(
   schema: GraphQLSchema,
-  { introspection, metrics, listed }: OperationsOptions,
+  { introspection, deadlines, metrics, listed }: OperationsOptions,
 ): Operations {
   const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
   // A document that cannot be parsed is not worth the memory.
@@ -92,8 +96,10 @@ export function createOperations(
     execute(args) {
       const refusal = refuse(args);
       if (refusal) return refusal;
+      const context = args.contextValue as Context;
+      if (context.deadline.isCancelled) return timedOut();
       const result = execute(args);
-      return result instanceof Promise ? result.then(refused) : refused(result);
+      return result instanceof Promise ? deadlines.keep(context, result.then(refused)) : refused(result);
     },
 
     refuse,

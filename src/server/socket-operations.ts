@@ -32,6 +32,12 @@ export class SocketOperations {
     return this.#operations.size;
   }
 
+  /** Whether the client has left the one that runs under the id now; asked again later, it is still about that one. */
+  leaving(id: string): () => boolean {
+    const operation = this.#operations.get(id);
+    return () => operation?.isLeft ?? true;
+  }
+
   subscribe(id: string, text: string): void {
     const standing = this.#operations.get(id);
     if (!standing) return this.#run(id, text);

@@ -4,6 +4,7 @@ import { getOperationAST } from 'graphql';
 import type { ExecutionResult, GraphQLError } from 'graphql';
 import { handleProtocols, makeServer } from 'graphql-ws';
 import type { SubscribePayload } from 'graphql-ws';
+import { isAsyncIterable } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Client } from '../auth/client.ts';
@@ -12,6 +13,7 @@ import type { Viewer } from '../auth/viewer.ts';
 import { RateLimitedError, UnauthenticatedError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import { noSuchOperation } from '../graphql/error-stages.ts';
+import { findTimeout } from '../graphql/deadlines.ts';
 import { presentErrors, presentResult } from '../graphql/present-error.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
@@ -39,7 +41,12 @@ export interface WebSocketOptions {
   /** How many sockets one address may have here. */
   addressSockets: Places;
   connections: Connections;
-  createContext: (connection: LiveConnection, client: Client, requestId: string) => Context;
+  createContext: (
+    connection: LiveConnection,
+    client: Client,
+    requestId: string,
+    isClientGone: () => boolean,
+  ) => Context;
   logger: Logger;
   /** Default: nobody asks. */
   metrics?: Metrics | undefined;
@@ -143,7 +150,7 @@ function makeProtocol(options: WebSocketOptions) {
     if (wanted > MAX_OPERATIONS || running > MAX_RUNNING) return presentErrors([tooManyOperations()], options);
     try {
       const createOnce = async () => ({
-        ...createContext(connection, extra.client, requestId),
+        ...createContext(connection, extra.client, requestId, leaving(extra, id)),
         outlet: frames.outlet(id, extra.watched),
       });
       const { schema, execute, subscribe, contextFactory, parse, validate } = graphql.getEnveloped({
@@ -195,6 +202,12 @@ function makeProtocol(options: WebSocketOptions) {
 
     execute: (args) => (args.rootValue as Enveloped).execute(args),
     subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
+
+    // What an iteration throws becomes an `error` message, and no other result does.
+    onOperation(_context, _id, _payload, _args, result) {
+      const timeout = isAsyncIterable(result) ? undefined : findTimeout(result as ExecutionResult);
+      return timeout && throwing(timeout);
+    },
 
     onNext: (_context, _id, _payload, args, result) =>
       toJSON(presentResult(result, graphql.presentOptions((args.contextValue as Context).requestId))),
@@ -331,6 +344,23 @@ function answerUpgrade(stream: Duplex, status: number, text: string, code?: Erro
 
 function tooManyOperations(): RateLimitedError {
   return new RateLimitedError(1, `At most ${MAX_OPERATIONS} operations at a time on one socket.`);
+}
+
+/** Whether the client has gone, or left this operation. */
+function leaving({ socket, operations }: Extra, id: string): () => boolean {
+  const isLeft = operations.leaving(id);
+  return () => isLeft() || socket.readyState !== socket.OPEN;
+}
+
+function throwing(error: GraphQLError): AsyncIterableIterator<never> {
+  return {
+    async next() {
+      throw error;
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
 }
 
 /** Status and headers mean nothing on a socket. */

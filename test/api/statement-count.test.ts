@@ -6,6 +6,7 @@ import { createServices } from '../../src/features/services.ts';
 import type { Services } from '../../src/features/services.ts';
 import type { Context } from '../../src/graphql/context.ts';
 import { secretKey } from '../../src/auth/signing-keys.ts';
+import { Deadline } from '../../src/graphql/deadlines.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { createLogger } from '../../src/logger.ts';
 import { NO_METRICS } from '../../src/metrics/metrics.ts';
@@ -144,6 +145,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
         selves: new Set([viewer.id]),
         requestId: 'counted',
         client: { address: '', userAgent: null },
+        deadline: new Deadline(() => false),
         services,
         loaders,
         prisma: database.prisma,

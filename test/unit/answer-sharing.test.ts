@@ -3,6 +3,7 @@ import type { DocumentNode, GraphQLField, GraphQLResolveInfo, GraphQLSchema } fr
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/graphql/context.ts';
+import { createDeadlines } from '../../src/graphql/deadlines.ts';
 import { createOperations } from '../../src/graphql/operations.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { NO_METRICS } from '../../src/metrics/metrics.ts';
@@ -94,7 +95,9 @@ describe('those who have the same key', () => {
       { id: 'one', text: added('{ seq }') },
       { id: 'two', text: added('{ seq body }') },
     ];
-    const { textOf, parse } = createOperations(schema, { introspection: true, metrics: NO_METRICS, listed });
+    const deadlines = createDeadlines();
+    const { textOf, parse } = createOperations(schema, { introspection: true, deadlines, metrics: NO_METRICS, listed });
+    deadlines.stop();
     const keyOf = (request: object) => key(parse(textOf(request)!));
     expect(keyOf({ documentId: 'one' })).toBe(keyOf({ query: added('{ seq }') }));
     expect(keyOf({ documentId: 'one' })).not.toBe(keyOf({ documentId: 'two' }));
