@@ -9,7 +9,8 @@ import type { Query } from '../../persistence/query.ts';
 import { isDataRefused, isLockTimeout, isUniqueViolation } from '../../persistence/prisma-errors.ts';
 import type { ChatHead } from '../../realtime/source.ts';
 
-export type MessageRow = Message;
+/** Without what only a repeated send is compared with. */
+export type MessageRow = Omit<Message, 'sentHash'>;
 
 export interface NewMessage {
   chatId: string;
@@ -31,10 +32,12 @@ export interface Written {
 export interface Sent extends Written {
   /** False: the message stood already under the sender's client id, and nothing was written. */
   isNew: boolean;
+  /** Of what was sent when it was new. */
+  sentHash: Uint8Array | null;
 }
 
 export const MESSAGE = Prisma.sql`m.id, m.chat_id AS "chatId", m.seq, m.author_id AS "authorId", m.type::text AS type,
-  m.body, m.extra_data AS "extraData", m.client_id AS "clientId", m.sent_hash AS "sentHash",
+  m.body, m.extra_data AS "extraData", m.client_id AS "clientId",
   m.created_at AS "createdAt", m.edited_at AS "editedAt", m.deleted_at AS "deletedAt", m.revision`;
 
 export const HEAD = Prisma.sql`c.last_seq AS "headLastSeq", c.revision AS "headRevision",
@@ -170,15 +173,17 @@ async function insertOne(query: Query, message: NewMessage): Promise<Sent | null
         ${toJson(message.extraData)}::jsonb, ${message.clientId}, ${message.sentHash}, updated_at FROM bumped
       RETURNING *
     )
-    SELECT ${MESSAGE}, true AS "isNew", ${HEAD} FROM inserted m JOIN bumped c ON c.id = m.chat_id
+    SELECT ${MESSAGE}, true AS "isNew", NULL::bytea AS "sentHash", ${HEAD}
+      FROM inserted m JOIN bumped c ON c.id = m.chat_id
     UNION ALL
-    SELECT ${MESSAGE}, false, ${HEAD} FROM standing m JOIN member ON member.chat_id = m.chat_id
+    SELECT ${MESSAGE}, false, m.sent_hash, ${HEAD} FROM standing m JOIN member ON member.chat_id = m.chat_id
       JOIN chat c ON c.id = m.chat_id`;
   const row = rows[0];
-  return row ? toSent(row) : null;
+  return row ? toSent(row, message) : null;
 }
 
-type SentColumns = MessageRow & HeadColumns & { isNew: boolean };
+/** The hash of a message that is new is not read back. */
+type SentColumns = MessageRow & HeadColumns & Pick<Sent, 'isNew' | 'sentHash'>;
 
 /**
  * One statement: takes the chats' rows in the order of their ids, so that no two wait for each other; checks the
@@ -218,11 +223,11 @@ async function insertMany(query: Query, messages: NewMessage[], lock: Prisma.Sql
       FROM fresh f JOIN bumped c ON c.id = f.chat_id
       RETURNING *
     ), sent AS MATERIALIZED (
-      SELECT f.nth::int, true AS "isNew", ${MESSAGE}, m.seq AS "headLastSeq",
+      SELECT f.nth::int, true AS "isNew", NULL::bytea AS "sentHash", ${MESSAGE}, m.seq AS "headLastSeq",
         c.revision - c.last_seq + m.seq AS "headRevision", c.members_revision AS "headMembersRevision"
       FROM inserted m JOIN bumped c ON c.id = m.chat_id JOIN fresh f ON f.id = m.id
       UNION ALL
-      SELECT m.nth::int, false, ${MESSAGE}, ${HEAD} FROM standing m JOIN chat c ON c.id = m.chat_id
+      SELECT m.nth::int, false, m.sent_hash, ${MESSAGE}, ${HEAD} FROM standing m JOIN chat c ON c.id = m.chat_id
     )
     SELECT * FROM (
       SELECT nth::int, locked.id IS NULL AS "isHeld" FROM asked LEFT JOIN locked ON locked.id = chat_id
@@ -230,9 +235,10 @@ async function insertMany(query: Query, messages: NewMessage[], lock: Prisma.Sql
   const inserted: Inserted = new Map(messages.map((message) => [message, null]));
   for (const { nth, isHeld, ...row } of rows) {
     const asked = repetitions[nth - 1]!;
+    const sent = row.id === null ? null : toSent(row, asked[0]!);
     for (const message of asked) {
       if (isHeld) inserted.delete(message);
-      else if (row.id !== null) inserted.set(message, toSent({ ...row, isNew: row.isNew && message === asked[0] }));
+      else if (sent) inserted.set(message, { ...sent, isNew: sent.isNew && message === asked[0] });
     }
   }
   return inserted;
@@ -278,6 +284,6 @@ export function toWritten(row: MessageRow & HeadColumns): Written {
   return { message, head: toHead(row.chatId, { headLastSeq, headRevision, headMembersRevision }) };
 }
 
-function toSent({ isNew, ...row }: SentColumns): Sent {
-  return { ...toWritten(row), isNew };
+function toSent({ isNew, sentHash, ...row }: SentColumns, asked: NewMessage): Sent {
+  return { ...toWritten(row), isNew, sentHash: isNew ? asked.sentHash : sentHash };
 }

@@ -74,7 +74,7 @@ export function createMessageService({ store, chats, announcer, chatFeeds, metri
       if (sent.isNew) {
         metrics.messageSent();
         announcer.messageWritten({ ...sent, kind: 'added' });
-      } else if (!sentHash?.equals(sent.message.sentHash ?? new Uint8Array()))
+      } else if (!sentHash?.equals(sent.sentHash ?? new Uint8Array()))
         throw new ConflictError('Another message was sent under this clientId.');
       return sent.message;
     },
