@@ -1,18 +1,19 @@
-import { BREAK, execute, getOperationAST, GraphQLError, Kind, visit } from 'graphql';
-import type { DocumentNode, ExecutionArgs, ExecutionResult, OperationDefinitionNode, Source } from 'graphql';
+import { BREAK, execute, getOperationAST, GraphQLError, Kind, OperationTypeNode, parse, visit } from 'graphql';
+import type { ASTNode, DocumentNode, ExecutionArgs, ExecutionResult, OperationDefinitionNode, Source } from 'graphql';
 import type { compileQuery, CompiledQuery } from 'graphql-jit';
+import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
 
 export type Execute = (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
 
 export interface CompiledOperationsOptions {
   /** An operation that has been run so often is an app's, and comes again. */
   afterRuns?: number;
-  /** From one compilation to the next: one takes 3 ms for a page of messages, in which everybody waits. */
+  /** From one compilation to the next. */
   everyMs?: number;
 }
 
-/** What is longer would hold everybody up for longer than it can save anybody. */
-const MAX_CHARACTERS = 2_000;
+/** Compiling takes time, in which everybody waits: 3 ms for a page of messages. */
+const LIMITS = { ...DOCUMENT_LIMITS, fields: 100, directives: 0 };
 
 interface Usage {
   runs: number;
@@ -21,11 +22,8 @@ interface Usage {
 }
 
 /**
- * Executes as graphql-js does; operations that come again and again, by functions that graphql-jit compiles them to,
- * which takes a third of the processor time for a page of messages.
- *
- * Of what a client wrote, only names and numbers become code: a document with a string in it, which an app would give
- * as a variable, is never compiled.
+ * Executes as graphql-js does; queries that come again and again, by functions that graphql-jit compiles them to, which
+ * takes a third of the processor time for a page of messages. Mutations are left to graphql-js.
  */
 export function createExecute({ afterRuns = 20, everyMs = 100 }: CompiledOperationsOptions = {}): Execute {
   const usages = new WeakMap<OperationDefinitionNode, Usage>();
@@ -52,7 +50,8 @@ export function createExecute({ afterRuns = 20, everyMs = 100 }: CompiledOperati
     const now = performance.now();
     if (now < nextAt) return undefined;
     nextAt = now + everyMs;
-    const compiled = compiler(schema, document, name?.value);
+    // It writes into what it is given.
+    const compiled = compiler(schema, parse(document.loc!.source), name?.value);
     return 'query' in compiled ? compiled : null;
   }
 
@@ -67,16 +66,44 @@ export function createExecute({ afterRuns = 20, everyMs = 100 }: CompiledOperati
   };
 }
 
+/**
+ * What a document may be made of to be compiled: fields, fragments, and arguments that are variables, numbers or words of
+ * the schema. graphql-jit 0.8.9 understands more, but not all of it as graphql-js does: conditions and fragments that
+ * meet, variables within lists and objects, presets, names that every JavaScript object has. And no text that a client
+ * wrote becomes code.
+ */
+const COMPILABLE: ReadonlySet<ASTNode['kind']> = new Set([
+  Kind.DOCUMENT,
+  Kind.OPERATION_DEFINITION,
+  Kind.FRAGMENT_DEFINITION,
+  Kind.SELECTION_SET,
+  Kind.FIELD,
+  Kind.FRAGMENT_SPREAD,
+  Kind.VARIABLE_DEFINITION,
+  Kind.VARIABLE,
+  Kind.NAMED_TYPE,
+  Kind.NON_NULL_TYPE,
+  Kind.ARGUMENT,
+  Kind.INT,
+  Kind.BOOLEAN,
+  Kind.ENUM,
+  Kind.NAME,
+]);
+
 function isCompilable(document: DocumentNode): boolean {
-  if ((document.loc?.source.body.length ?? Infinity) > MAX_CHARACTERS) return false;
-  let hasString = false;
+  const [first, ...others] = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+  if ((first as OperationDefinitionNode).operation !== OperationTypeNode.QUERY || others.length > 0) return false;
+  if (isTooComplex(document, LIMITS)) return false;
+  let isPlain = true;
   visit(document, {
-    [Kind.STRING]() {
-      hasString = true;
-      return BREAK;
+    enter(node) {
+      isPlain &&= COMPILABLE.has(node.kind);
+      if (node.kind === Kind.NAME) isPlain &&= !(node.value in Object.prototype);
+      if (node.kind === Kind.VARIABLE_DEFINITION) isPlain &&= node.defaultValue === undefined;
+      return isPlain ? undefined : BREAK;
     },
   });
-  return !hasString;
+  return isPlain;
 }
 
 /** The result in the words and the form of graphql-js. */
