@@ -1,7 +1,10 @@
 import DataLoader from 'dataloader';
 import { cancelledWithAll } from '../cancellation.ts';
 import type { Cancellation } from '../cancellation.ts';
+import { AppError } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
+import { createLimiter } from '../limiter.ts';
+import type { Limiter } from '../limiter.ts';
 import type { MemberRow, ReadFloor } from './chats/chat-store.ts';
 import type { Membership } from '../realtime/source.ts';
 import type { Services } from './services.ts';
@@ -63,11 +66,20 @@ function createBatches({ users, presence, chats, messages }: Services, run: Run)
   };
 }
 
+/** Of the reads of one operation that are not loaded by batches: the others need connections, too. */
+const READS_AT_ONCE = 3;
+const MAX_READS = 200;
+/** In one answer. How many a chat has, the document does not say. */
+const MAX_MEMBERS = 20_000;
+
 /** The loaders of one operation. A loader is made when it is asked for: most operations need one or two. */
 export class Loaders {
   readonly #batches: Batches;
   readonly #run: Run;
   readonly #cancellation: Cancellation | undefined;
+  #limit: Limiter | undefined;
+  #reads = 0;
+  #members = 0;
 
   constructor(batches: Batches, run: Run, cancellation: Cancellation | undefined) {
     this.#batches = batches;
@@ -75,9 +87,14 @@ export class Loaders {
     this.#cancellation = cancellation;
   }
 
-  /** For what is not loaded by batches. */
-  run<T>(read: (cancellation: Cancellation | undefined) => Promise<T>): Promise<T> {
-    return this.#run(() => read(this.#cancellation));
+  /** For what is not loaded by batches. @throws AppError when it is one read too many for one operation. */
+  async run<T>(read: (cancellation: Cancellation | undefined) => Promise<T>): Promise<T> {
+    // What serves many events is not bounded by one answer.
+    if (!this.#cancellation) return this.#run(() => read(undefined));
+    this.#reads += 1;
+    if (this.#reads > MAX_READS) throw tooMuch();
+    this.#limit ??= createLimiter(READS_AT_ONCE);
+    return this.#limit(() => this.#run(() => read(this.#cancellation)));
   }
 
   get user() {
@@ -96,8 +113,12 @@ export class Loaders {
     return this.#of(this.#batches.lastMessage);
   }
 
-  get members() {
-    return this.#of(this.#batches.members);
+  /** @throws AppError when they are too many for one answer. */
+  async members(chatId: string): Promise<MemberRow[]> {
+    const members = await this.#of(this.#batches.members).load(chatId);
+    if (this.#cancellation) this.#members += members.length;
+    if (this.#members > MAX_MEMBERS) throw tooMuch();
+    return members;
   }
 
   /** The two who have read least of a chat. */
@@ -117,6 +138,10 @@ export class Loaders {
   #of<Key, Value>(batch: Batch<Key, Value>): Loader<Key, Value> {
     return new Loader(batch, this.#cancellation);
   }
+}
+
+function tooMuch(): AppError {
+  return new AppError('QUERY_TOO_COMPLEX', 'The document asks for too much.');
 }
 
 class Loader<Key, Value> {

@@ -66,7 +66,7 @@ function createAnswer(
 
 function keyOf({ variableValues }: ExecutionArgs, { key, variables }: Question): string {
   const values = variables.flatMap((variable) => {
-    const value = variableValues?.[variable];
+    const value = variableValues && Object.hasOwn(variableValues, variable) ? variableValues[variable] : undefined;
     return value === undefined ? [] : [[variable, value]];
   });
   return values.length === 0 ? key : JSON.stringify([key, values]);

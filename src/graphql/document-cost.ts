@@ -65,7 +65,7 @@ function measureCost({ schema, document, operationName, variableValues }: Operat
   }
 
   function readVariable(name: string): number {
-    const given = variableValues?.[name];
+    const given = variableValues && Object.hasOwn(variableValues, name) ? variableValues[name] : undefined;
     if (given !== undefined) return Number(given);
     const isIt = ({ variable }: VariableDefinitionNode) => variable.name.value === name;
     const preset = operation!.variableDefinitions!.find(isIt)?.defaultValue;

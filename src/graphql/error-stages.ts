@@ -26,6 +26,14 @@ export function notListed(): GraphQLError {
   return withCode(new GraphQLError('The document is not on the list of those that this server runs.'), 'BAD_REQUEST');
 }
 
+/**
+ * The argument that an operation gives wrongly, found while it is run: a variable is null that stands where its preset
+ * was meant to. Null: the error says nothing of the kind.
+ */
+export function misfitArgument({ message }: GraphQLError): string | null {
+  return /^Argument "(\w+)" (?:of (?:required|non-null) type|has invalid value) /.exec(message)?.[1] ?? null;
+}
+
 /** In Yoga's words: of several operations none was named, or there is none of that name. */
 export function noSuchOperation(): AppError {
   return new AppError('OPERATION_RESOLUTION_FAILURE', 'Could not determine what operation to execute.');

@@ -1,5 +1,12 @@
-import { getOperationAST, NoSchemaIntrospectionCustomRule, parse, specifiedRules, validate } from 'graphql';
-import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
+import {
+  getOperationAST,
+  GraphQLError,
+  NoSchemaIntrospectionCustomRule,
+  parse,
+  specifiedRules,
+  validate,
+} from 'graphql';
+import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLSchema } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import { createExecute } from './compiled-operations.ts';
 import type { Context } from './context.ts';
@@ -58,9 +65,19 @@ export function createOperations(
   function validateOnce(document: DocumentNode): readonly GraphQLError[] {
     const known = validated.get(document);
     if (known) return known;
-    const errors = validate(schema, document, rules).map(invalid);
+    const errors = findErrors(document).map(invalid);
     validated.set(document, errors);
     return errors;
+  }
+
+  function findErrors(document: DocumentNode): readonly GraphQLError[] {
+    try {
+      return validate(schema, document, rules);
+    } catch (error) {
+      // A subscription whose field depends on a variable: graphql-js looks for its value while there is none.
+      if (error instanceof GraphQLError) return [error];
+      throw error;
+    }
   }
 
   function parseOnce(text: string): DocumentNode {

@@ -5,6 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { isUnavailable } from '../persistence/prisma-errors.ts';
+import { misfitArgument } from './error-stages.ts';
 
 /** The status of a response without data (GraphQL over HTTP); a code that is not here leaves it at 200. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -113,9 +114,13 @@ function describe(
     logger.warn({ requestId, err: cause }, 'the database did not answer');
     return new ServiceUnavailableError();
   }
-  const code = cause instanceof GraphQLError ? cause.extensions['code'] : undefined;
-  if (cause instanceof GraphQLError && isErrorCode(code) && code !== 'INTERNAL_SERVER_ERROR')
-    return { code, message: hideSuggestions ? cause.message.replace(/ Did you mean .*\?$/s, '') : cause.message };
+  if (cause instanceof GraphQLError) {
+    const { code } = cause.extensions;
+    const message = hideSuggestions ? cause.message.replace(/ Did you mean .*\?$/s, '') : cause.message;
+    if (isErrorCode(code) && code !== 'INTERNAL_SERVER_ERROR') return { code, message };
+    const field = misfitArgument(cause);
+    if (field !== null) return { code: 'BAD_USER_INPUT', message, extensions: { field } };
+  }
   logger.error({ requestId, err: cause }, 'unexpected error');
   return { code: 'INTERNAL_SERVER_ERROR', message: 'Unexpected error.', extensions: { requestId } };
 }

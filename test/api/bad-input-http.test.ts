@@ -237,6 +237,7 @@ const cases: Case[] = [
   document('a literal of the wrong type', '{ chats(first: "x") { edges { cursor } } }'),
   document('an Int literal beyond 32 bits', '{ chats(first: 2147483648) { edges { cursor } } }'),
   document('an unknown enum value', 'mutation { changeRole(chatId: "a", userId: "b", role: KING) { id } }'),
+  document('a subscription whether or not', 'subscription ($s: Boolean!) { chatUpdated @include(if: $s) { id } }'),
   document('two fields in a subscription', 'subscription { a: chatUpdated { id } b: chatUpdated { id } }'),
 
   // Which operation.
@@ -270,6 +271,17 @@ const cases: Case[] = [
   }),
 
   // Pages.
+  refused(
+    'a null for a condition with a preset',
+    'query ($s: Boolean = true) { me { id @skip(if: $s) } }',
+    () => ({ s: null }),
+    {
+      field: 'if',
+    },
+  ),
+  refused('a null for an ID with a preset', 'query ($id: ID = "x") { user(id: $id) { id } }', () => ({ id: null }), {
+    field: 'id',
+  }),
   refused('first 0', MESSAGES, page({ first: 0 }), { field: 'first' }),
   refused('first -1', MESSAGES, page({ first: -1 }), { field: 'first' }),
   refused('first 101', MESSAGES, page({ first: 101 }), { field: 'first' }),

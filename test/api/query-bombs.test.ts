@@ -119,6 +119,11 @@ const bombs: Bomb[] = [
     query: `{ ${chats(FULL_PAGES, '...a')} } fragment a on Chat { ${messages(FULL_PAGES, 'chat { ...b }')} } fragment b on Chat { ${messages(FULL_PAGES, 'id')} }`,
   },
   {
+    name: 'pages of pages of pages, by a preset variable with a name that every object has',
+    query: `query ($constructor: Int = 100) { ${chats('first: $constructor', messages('last: $constructor', `chat { ${messages('first: $constructor', 'id')} }`))} }`,
+    variables: {},
+  },
+  {
     name: 'everybody in every chat of every message',
     query: `{ ${chats(FULL_PAGES, messages(FULL_PAGES, 'chat { members { user { id } } }'))} }`,
   },
@@ -195,6 +200,21 @@ describe('over HTTP', () => {
       '{ chats(first: 1000000000) { edges { node { messages(first: 100) { edges { cursor } } } } } }',
     );
     expect(codesOf(response)).toEqual(['BAD_USER_INPUT']);
+  });
+
+  it('a document that needs hundreds of pages, one by one, is refused part of them, and leaves the others theirs', async () => {
+    const chat = await openGroup(ann, []);
+    for (let nth = 0; nth < 30; nth += 1) await send(ann, chat, `message ${nth}`);
+    const inner = messages(
+      FULL_PAGES,
+      `chat { ${messages(FULL_PAGES, 'chat { messages(first: 1) { pageInfo { hasNextPage } } }')} }`,
+    );
+    const query = `query ($id: ID!) { chat(id: $id) { ${inner} } }`;
+    let done = false;
+    const attack = post(query, { variables: { id: chat.id } }).finally(() => (done = true));
+    for (let nth = 0; !done || nth === 0; nth += 1)
+      expect((await post('{ chats { edges { node { id } } } }')).json).not.toHaveProperty('errors');
+    expect(new Set(codesOf(await attack))).toEqual(new Set(['QUERY_TOO_COMPLEX']));
   });
 
   it('two hundred at once leave the server answering', async () => {

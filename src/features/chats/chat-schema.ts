@@ -46,7 +46,7 @@ export const Chat = builder.objectRef<ChatRow>('Chat').implement({
     members: t.field({
       type: [ChatMember],
       description: 'In the order in which they came.',
-      resolve: (chat, _args, { loaders }) => loaders.members.load(chat.id),
+      resolve: (chat, _args, { loaders }) => loaders.members(chat.id),
     }),
     unreadCount: t.int({
       extensions: VIEWER_DEPENDENT,
