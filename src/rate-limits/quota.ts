@@ -1,5 +1,6 @@
-import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
-import type { RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible';
+import { RateLimiterRedis } from 'rate-limiter-flexible';
+import { createMemoryCounters } from './memory-counters.ts';
+import type { Count, Counters } from './memory-counters.ts';
 import type { RedisCounters } from './redis-counters.ts';
 
 /** So many points for each key, within so many seconds from the first one on. */
@@ -16,7 +17,7 @@ export interface Taken {
   secondsLeft: number;
 }
 
-/** Counts points by key: in Redis while it answers, in this process while it does not. Never rejects. */
+/** Counts points by key: in Redis while it answers, in this process, within bounds, while it does not. Never rejects. */
 export interface Quota {
   take(key: string, points: number): Promise<Taken>;
   giveBack(key: string, points: number): Promise<void>;
@@ -30,11 +31,11 @@ export function createQuota(
   { points: limit, seconds }: Allowance,
   redis: RedisCounters | undefined,
 ): Quota {
-  const options = { keyPrefix: prefix, points: limit, duration: seconds };
-  const here = new RateLimiterMemory(options);
-  const everywhere = redis && new RateLimiterRedis({ ...options, storeClient: redis.client });
+  const here = createMemoryCounters(seconds);
+  const everywhere: Counters | undefined =
+    redis && new RateLimiterRedis({ keyPrefix: prefix, points: limit, duration: seconds, storeClient: redis.client });
 
-  function count<T>(how: (counter: RateLimiterAbstract) => Promise<T>): Promise<T> {
+  function count<T>(how: (counter: Counters) => Promise<T>): Promise<T> {
     const countHere = () => how(here);
     return redis && everywhere ? redis.ask(() => how(everywhere), countHere) : countHere();
   }
@@ -49,7 +50,7 @@ export function createQuota(
   };
 }
 
-function toTaken({ consumedPoints, msBeforeNext }: RateLimiterRes, points: number, limit: number): Taken {
+function toTaken({ consumedPoints, msBeforeNext }: Count, points: number, limit: number): Taken {
   return {
     isOver: consumedPoints > limit,
     isFirstOver: consumedPoints > limit && consumedPoints - points <= limit,

@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RateLimitedError } from '../../src/errors.ts';
+import { MAX_KEYS } from '../../src/rate-limits/memory-counters.ts';
 import { createRateLimits } from '../../src/rate-limits/rate-limits.ts';
 import type { RateLimits } from '../../src/rate-limits/rate-limits.ts';
 
@@ -140,6 +141,23 @@ describe('an address', () => {
     expect(await retryAfterOf(limits.countAddress(operation, HOME, times))).toBeNull();
     expect(lines).toEqual([expect.objectContaining({ event: 'security.rate_limited', operation, by: 'address' })]);
   });
+});
+
+describe('addresses and e-mails without end', () => {
+  it('are not all kept: the oldest make way', async () => {
+    await limits.countAddress('refresh', HOME, 600);
+    expect(await retryAfterOf(limits.countAddress('refresh', HOME, 1))).toBe(60);
+    for (let n = 0; n < MAX_KEYS; n += 1) await limits.countAddress('refresh', `2001:db8:0:${n.toString(16)}::/64`, 1);
+    expect(await retryAfterOf(limits.countAddress('refresh', HOME, 1))).toBeNull();
+  });
+
+  it('push nobody out as long as nothing came of them', async () => {
+    const busy = () => Promise.reject(new Error('too many wait'));
+    await guessWrong(10);
+    for (let n = 0; n < MAX_KEYS; n += 1)
+      await limits.guessLogin(`nobody-${n}@example.test`, elsewhere(1), busy).catch(() => {});
+    expect(await retryAfterOf(limits.guessLogin(ANN, HOME, right))).toBe(900);
+  }, 60_000);
 });
 
 describe('somebody signed in', () => {
