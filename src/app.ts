@@ -114,7 +114,6 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   });
   const graphql = createGraphQLServer({
     operations,
-    graphiql: config.graphiql,
     introspection: config.introspection,
     countAddress: rateLimits.countAddress,
     logger,
@@ -132,6 +131,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     logger,
     isAllowedOrigin,
     graphiql: config.graphiql,
+    trustProxy: config.trustProxy,
     metrics,
     createContext: (request, requestId) => async () => {
       const deadline = deadlineOf(request.socket);

@@ -41,7 +41,7 @@ export interface Config {
   appDir: string | undefined;
   /** Off: for load tests. */
   rateLimit: boolean;
-  /** How many proxies in front say in X-Forwarded-For whom they speak for. 0: the header is ignored. */
+  /** How many proxies in front say in X-Forwarded-For and -Proto whom they speak for, and how. 0: these are ignored. */
   trustProxy: number;
   graphiql: boolean;
   introspection: boolean;

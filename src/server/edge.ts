@@ -11,6 +11,13 @@ export const MAX_BODY_BYTES = 100 * 1024;
 /** What anybody may have written into a log, in characters. */
 const LOGGED_ORIGIN = 200;
 
+/** Of a request's target, what is behind the host; a proxy may send the whole (RFC 9112, section 3.2.2). */
+export function originForm(target = '/'): string {
+  if (target.startsWith('/')) return target;
+  const rest = target.replace(/^https?:\/\/[^/?#]*/i, '');
+  return rest === target || rest.startsWith('/') ? rest : `/${rest}`;
+}
+
 /** A header that a form or a link cannot send, so that its presence proves a script of an allowed origin. */
 export const CSRF_HEADERS = ['x-graphql-yoga-csrf', 'apollo-require-preflight', 'x-apollo-operation-name'];
 

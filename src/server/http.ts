@@ -3,10 +3,13 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
 import type { Metrics, RequestOutcome } from '../metrics/metrics.ts';
-import { checkHead, EVENT_STREAM, readBody, Refusal, sendRefusal, setCorsHeaders } from './edge.ts';
+import { checkHead, EVENT_STREAM, originForm, readBody, Refusal, sendRefusal, setCorsHeaders } from './edge.ts';
 import type { OriginGuard } from './edge.ts';
+import { sendGraphiQL } from './graphiql.ts';
 import type { Health } from './health.ts';
+import { answerClientError } from './last-answer.ts';
 import { answerPlainPost, readPlainPost } from './plain-post.ts';
+import { createSecurityHeaders } from './security-headers.ts';
 import type { WebApp } from './web-app.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 import type { GraphQLServer, ServerContext } from './yoga.ts';
@@ -20,6 +23,8 @@ export interface HttpServerOptions {
   publicKeys: readonly object[];
   /** At every path that is not the API's; undefined: there is no app to serve. */
   webApp: WebApp | undefined;
+  /** How many proxies in front are believed. */
+  trustProxy: number;
   createContext: (request: IncomingMessage, requestId: string) => ServerContext['createContext'];
   logger: Logger;
   metrics: Metrics;
@@ -40,6 +45,7 @@ const JWKS_MAX_AGE_S = 300;
 
 export function createHttpServer(options: HttpServerOptions): Server {
   const { metrics } = options;
+  const setSecurityHeaders = createSecurityHeaders(options.trustProxy);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -47,24 +53,35 @@ export function createHttpServer(options: HttpServerOptions): Server {
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: 2_000,
     },
-    (request, response) => {
-      handle(request, response).catch((error: unknown) => {
-        if (request.socket.destroyed) {
-          metrics.requestAnswered('http', 'aborted');
-          return options.logger.debug({ err: error }, 'a client went away');
-        }
-        options.logger.error({ err: error }, 'unexpected error');
-        if (response.headersSent) response.destroy();
-        else refuse(response, new Refusal(500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.'));
-        metrics.requestAnswered('http', '5xx');
-      });
-    },
+    answer,
   );
+  // Whether to go on is said where the body is read: whom we refuse need not send it.
+  server.on('checkContinue', answer);
+  server.on('clientError', answerClientError);
+  // Of expectations there is but that one: RFC 9110, section 10.1.1.
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    setSecurityHeaders(request, response);
+    response.writeHead(417).end();
+  });
   return server;
 
+  function answer(request: IncomingMessage, response: ServerResponse): void {
+    handle(request, response).catch((error: unknown) => {
+      if (request.socket.destroyed) {
+        metrics.requestAnswered('http', 'aborted');
+        return options.logger.debug({ err: error }, 'a client went away');
+      }
+      options.logger.error({ err: error }, 'unexpected error');
+      if (response.headersSent) response.destroy();
+      else refuse(response, new Refusal(500, 'INTERNAL_SERVER_ERROR', 'Unexpected error.'));
+      metrics.requestAnswered('http', '5xx');
+    });
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '/').split('?', 1)[0];
-    response.setHeader('x-content-type-options', 'nosniff');
+    request.url = originForm(request.url);
+    const path = request.url.split('?', 1)[0];
+    setSecurityHeaders(request, response);
     if (options.health.handle(path, request, response)) return;
     if (path === GRAPHQL_PATH) {
       await handleGraphQL(request, response);
@@ -95,10 +112,12 @@ export function createHttpServer(options: HttpServerOptions): Server {
     const isPage = options.graphiql && request.method === 'GET' && request.headers.accept?.includes('text/html');
     const refusal = isPage ? null : checkHead(request);
     if (refusal) return refuse(response, refusal);
+    if (isPage) return sendGraphiQL(response);
     const requestId = randomUUID();
     response.setHeader('x-request-id', requestId);
     const context = { requestId, createContext: options.createContext(request, requestId) };
     if (request.method === 'POST') {
+      if (request.headers.expect !== undefined) response.writeContinue();
       const body = await readBody(request);
       if (body instanceof Refusal) return refuse(response, body);
       // Yoga takes a body that was read already; an empty one it would wait for.

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { finished } from 'node:stream';
 import type { Readable } from 'node:stream';
 import sirv from 'sirv';
+import { pageHeaders, setHeaders } from './security-headers.ts';
 
 /** A built single-page app, served beside the API that it calls. */
 export interface WebApp {
@@ -9,23 +10,11 @@ export interface WebApp {
 }
 
 /** The page runs what was built and nothing else, talks to this server alone, and shows pictures of any secure host. */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'self'",
-  // With the scheme and port of the page, also for WebSockets.
-  "connect-src 'self'",
-  "img-src 'self' https: data:",
+const HEADERS = pageHeaders({
+  'img-src': "'self' https: data:",
   // Components set their own styles as they run.
-  "style-src 'self' 'unsafe-inline'",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-const HEADERS = {
-  'content-security-policy': CONTENT_SECURITY_POLICY,
-  'referrer-policy': 'same-origin',
-};
+  'style-src': "'self' 'unsafe-inline'",
+});
 
 const PAGE = '/index.html';
 /** What the bundler names by its content: another content has another address. */
@@ -47,10 +36,6 @@ export function createWebApp(directory: string): WebApp {
     brotli: true,
     gzip: true,
     extensions: [],
-    setHeaders(response, path) {
-      for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-      response.setHeader('cache-control', path.startsWith(HASHED) ? FOR_EVER : ASK_AGAIN);
-    },
   });
 
   return {
@@ -60,6 +45,9 @@ export function createWebApp(directory: string): WebApp {
       if (path === null) return refuse(response, 404);
       // Parts of files are for films, and a range that makes no sense would be a fault of ours.
       delete request.headers.range;
+      // Also on a 304, whose headers take the place of those that the browser has kept.
+      setHeaders(response, HEADERS);
+      response.setHeader('cache-control', path.startsWith(HASHED) ? FOR_EVER : ASK_AGAIN);
       response.once('pipe', (file: Readable) => closeWith(response, file));
       if (path === '/') request.url = PAGE;
       files(request, response, () => {

@@ -24,8 +24,9 @@ import type { Connections, LiveConnection } from '../realtime/connections.ts';
 import type { ClientReader } from './client-reader.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
-import { isTooDeep } from './edge.ts';
+import { isTooDeep, originForm } from './edge.ts';
 import type { OriginGuard } from './edge.ts';
+import { sendLastAnswer } from './last-answer.ts';
 import { NextFrames } from './next-frames.ts';
 import { SocketOperations } from './socket-operations.ts';
 import { closeSocket, createSocketWatch, MAX_MESSAGES_PER_SECOND } from './socket-watch.ts';
@@ -103,17 +104,21 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
   const watch = createSocketWatch(options.logger, metrics);
   let draining = false;
 
-  function refuse(stream: Duplex, status: number, text: string, code?: ErrorCode): void {
+  function refuse(
+    stream: Duplex,
+    status: number,
+    how: { code?: ErrorCode; headers?: Record<string, string> } = {},
+  ): void {
     metrics.requestAnswered('ws', status < 500 ? '4xx' : '5xx');
-    if (code) metrics.errorPresented(code);
-    answerUpgrade(stream, status, text, code);
+    if (how.code) metrics.errorPresented(how.code);
+    sendLastAnswer(stream, status, how);
   }
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', destroy);
-    if ((request.url ?? '').split('?', 1)[0] !== GRAPHQL_PATH) return refuse(stream, 404, 'Not Found');
-    if (draining) return refuse(stream, 503, 'Service Unavailable');
-    if (!options.isAllowedOrigin(request)) return refuse(stream, 403, 'Forbidden', 'ORIGIN_NOT_ALLOWED');
+    if (originForm(request.url).split('?', 1)[0] !== GRAPHQL_PATH) return refuse(stream, 404);
+    if (draining) return refuse(stream, 503);
+    if (!options.isAllowedOrigin(request)) return refuse(stream, 403, { code: 'ORIGIN_NOT_ALLOWED' });
     sockets.handleUpgrade(request, stream, head, (socket) => {
       const client = options.readClient(request);
       if (!options.addressSockets.take(client.address)) return turnAway(socket);
@@ -121,6 +126,11 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
       serve(socket, watch.watch(socket, stream), client, protocol, options.logger);
     });
   });
+
+  // An upgrade to something else, or a handshake that is none: RFC 6455, section 4.4.
+  sockets.on('wsClientError', (_error: Error, stream: Duplex) =>
+    refuse(stream, 400, { headers: { 'sec-websocket-version': '13' } }),
+  );
 
   return {
     count: () => sockets.clients.size,
@@ -330,16 +340,6 @@ function closeAt(socket: WebSocket, delayMs: number): Promise<void> {
 
 function destroy(this: Duplex): void {
   this.destroy();
-}
-
-function answerUpgrade(stream: Duplex, status: number, text: string, code?: ErrorCode): void {
-  const body = code ? JSON.stringify({ errors: [{ message: text, extensions: { code } }] }) : text;
-  // The HTTP server has let go of it: a peer that keeps its side open would keep the socket for ever.
-  stream.once('finish', () => stream.destroy());
-  stream.end(
-    `HTTP/1.1 ${status} ${text}\r\nConnection: close\r\nContent-Type: ${code ? 'application/json' : 'text/plain'}\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }
 
 function tooManyOperations(): RateLimitedError {

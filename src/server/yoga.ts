@@ -11,8 +11,9 @@ import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
-import { accepts, CSRF_HEADERS, EVENT_STREAM, isTooDeep } from './edge.ts';
+import { accepts, EVENT_STREAM, isTooDeep } from './edge.ts';
 import { createInlet } from './inlet.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
@@ -25,7 +26,6 @@ export interface ServerContext {
 
 export interface GraphQLServerOptions {
   operations: Operations;
-  graphiql: boolean;
   introspection: boolean;
   countAddress: RateLimits['countAddress'];
   logger: Logger;
@@ -36,7 +36,7 @@ export type GraphQLServer = ReturnType<typeof createGraphQLServer>;
 
 /** The pipeline that every operation runs through, whatever the transport: parse, limits, validation, execution. */
 export function createGraphQLServer(options: GraphQLServerOptions) {
-  const { operations, graphiql, introspection, countAddress, logger, metrics } = options;
+  const { operations, introspection, countAddress, logger, metrics } = options;
   const { schema } = operations;
   const addressLimits = createAddressLimits(schema, countAddress);
   const presentOptions = (requestId: string) => ({ requestId, logger, metrics, hideSuggestions: !introspection });
@@ -71,14 +71,10 @@ export function createGraphQLServer(options: GraphQLServerOptions) {
       useAddressLimits(addressLimits),
       useAnswerSharing(logger),
       usePresentedErrors,
+      useNoStore,
     ],
-    graphiql: graphiql && {
-      title: 'Parley',
-      subscriptionsProtocol: 'SSE',
-      additionalHeaders: { [CSRF_HEADERS[0]!]: '1' },
-      defaultQuery: WELCOME,
-    },
-    renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
+    // A page of its own: see graphiql.ts.
+    graphiql: false,
     // Operations have their own.
     parserAndValidationCache: false,
     // Presented above; what is not ours is masked there.
@@ -136,23 +132,15 @@ const useStreamsForSubscriptions: Plugin<YogaInitialContext> = {
   },
 };
 
+/** A stream would be no-cache, which lets it be kept. */
+const useNoStore: Plugin = {
+  onResponse({ response }) {
+    response.headers.set('cache-control', SECURITY_HEADERS['cache-control']);
+  },
+};
+
 function endWith(signal: AbortSignal, stream: AsyncIterableIterator<unknown>): void {
   const end = () => void stream.return?.();
   if (signal.aborted) end();
   else signal.addEventListener('abort', end, { once: true });
 }
-
-const WELCOME = `# Welcome to Parley. Run this to sign up; the README goes on from here.
-#
-# For what needs a signed-in viewer, put the access token into the Headers pane below:
-#   { "authorization": "Bearer <accessToken>" }
-
-mutation SignUp {
-  register(input: { email: "me@example.org", password: "violet harbour", firstName: "Mia", lastName: "Moss" }) {
-    accessToken
-    user {
-      id
-    }
-  }
-}
-`;

@@ -13,6 +13,7 @@ import type { Cluster } from '../support/cluster.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { eventually, within } from '../support/wait.ts';
+import { exchange } from '../support/wire.ts';
 
 const JWT_SECRET = randomBytes(32).toString('hex');
 const GRAPHQL_RESPONSE = 'application/graphql-response+json';
@@ -605,19 +606,8 @@ describe('what Node refuses by itself', () => {
     ['a request that is no HTTP', 'hello\r\n\r\n', 400],
     ['no host', 'GET /graphql HTTP/1.1\r\n\r\n', 400],
   ])('%s', async (_name, text, status) => {
-    expect(await exchange(text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(await exchange(cluster.node(0), text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   });
-
-  /** All that comes until the server closes the connection. */
-  function exchange(text: string): Promise<string> {
-    const answered = new Promise<string>((resolve, reject) => {
-      let answer = '';
-      const socket = connect(cluster.node(0).port, '127.0.0.1', () => socket.write(text));
-      socket.setEncoding('utf8').on('data', (chunk: string) => (answer += chunk));
-      socket.on('error', reject).on('close', () => resolve(answer));
-    });
-    return within(answered, 10_000, 'the end of the connection');
-  }
 });
 
 describe('what is only odd', () => {

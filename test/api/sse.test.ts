@@ -124,7 +124,7 @@ describe('a subscription over server-sent events', () => {
     const chat = await openGroup(ann, []);
     const stream = await read(postRequest({ query: MESSAGES, variables: { chatId: chat.id } }, as(ann)));
     expect(stream.status).toBe(200);
-    expect(stream.headers).toMatchObject({ 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+    expect(stream.headers).toMatchObject({ 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     for (const body of ['one', 'two\n\nthree', 'event: complete']) {
       await send(ann, chat, body);
       expect(await stream.next()).toEqual(next({ messageAdded: { body } }));

@@ -103,7 +103,7 @@ describe('a server with an app', () => {
         'frame-ancestors': "'none'",
       });
       expect(directives).not.toHaveProperty('script-src');
-      expect(headers).toMatchObject({ 'referrer-policy': 'same-origin', 'x-content-type-options': 'nosniff' });
+      expect(headers).toMatchObject({ 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff' });
     }
   });
 
