@@ -20,6 +20,7 @@ import type { DocumentRequest } from './document-list.ts';
 import type { ListedText } from './document-manifest.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { invalid, refused, tooComplex, unparsed } from './error-stages.ts';
+import { MAX_ERRORS } from './present-error.ts';
 
 /** Room for all documents of several apps. */
 const DOCUMENT_CACHE_CHARACTERS = 256 * 1024;
@@ -72,7 +73,8 @@ export function createOperations(
 
   function findErrors(document: DocumentNode): readonly GraphQLError[] {
     try {
-      return validate(schema, document, rules);
+      // The next one would be shown to nobody, and to look for what was meant takes time.
+      return validate(schema, document, rules, { maxErrors: MAX_ERRORS });
     } catch (error) {
       // A subscription whose field depends on a variable: graphql-js looks for its value while there is none.
       if (error instanceof GraphQLError) return [error];

@@ -33,7 +33,7 @@ const LEGACY_OK: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** Of a refused document, more than these a client does not need to mend it. A field's null always has its error. */
-const MAX_ERRORS = 5;
+export const MAX_ERRORS = 5;
 
 export interface PresentOptions {
   requestId: string;
