@@ -99,10 +99,22 @@ export function checkHead(request: IncomingMessage): Refusal | null {
   const csrf = 'A GET needs a header that a link cannot send, such as';
   if (method === 'GET' && !CSRF_HEADERS.some((name) => headers[name]))
     return new Refusal(403, 'CSRF_PREVENTED', `${csrf} ${CSRF_HEADERS[1]}.`);
+  if (method === 'GET' && !isEncodedUtf8(request.url))
+    return new Refusal(400, 'BAD_REQUEST', 'The address is not UTF-8, or not encoded.');
   // Before the operation runs: a mutation whose answer nobody can read must not take place.
   if (!accepts(headers.accept, [...RESULT_TYPES, EVENT_STREAM]))
     return new Refusal(406, 'NOT_ACCEPTABLE', `Accept ${RESULT_TYPES.join(', ')} or ${EVENT_STREAM}.`);
   return method === 'GET' ? null : checkBodyHead(headers);
+}
+
+/** As for a body: what is none would be taken for something else. */
+function isEncodedUtf8(url = ''): boolean {
+  try {
+    // Used, or the bundler would take the call for one without an effect.
+    return decodeURIComponent(url) !== '';
+  } catch {
+    return false;
+  }
 }
 
 function checkBodyHead(headers: IncomingHttpHeaders): Refusal | null {

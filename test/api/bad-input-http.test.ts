@@ -216,6 +216,12 @@ const cases: Case[] = [
   get('variables that are no JSON', { query: '{ __typename }', variables: '{' }),
   get('variables that are a string', { query: '{ __typename }', variables: '"x"' }),
   get('extensions that are no JSON', { query: '{ __typename }', extensions: 'x' }),
+  ...['%ff', '%c3%28', '%ed%a0%80', '%', '%zz'].map((text): Case => ({
+    name: `GET with ${text} in the address`,
+    request: () => ({ method: 'GET', path: `/graphql?query=%7B__typename%7D%23${text}`, headers: CSRF }),
+    code: 'BAD_REQUEST',
+    status: 400,
+  })),
 
   // Documents.
   document('an empty query', '', 'GRAPHQL_PARSE_FAILED'),
