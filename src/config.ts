@@ -3,6 +3,7 @@ import { createPrivateKey, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import type { ProviderSettings } from './auth/provider-tokens.ts';
 import { privateKey, secretKey } from './auth/signing-keys.ts';
 import type { SigningKey } from './auth/signing-keys.ts';
 import { readManifest } from './graphql/document-manifest.ts';
@@ -34,6 +35,8 @@ export interface Config {
   /** What access tokens are signed with. */
   signingKey: SigningKey;
   formerSigningKeys: SigningKey[];
+  /** Who else says who somebody is. Undefined: nobody. */
+  provider: ProviderSettings | undefined;
   accessTokenTtlMs: number;
   refreshTokenTtlMs: number;
   corsOrigins: string[];
@@ -81,6 +84,20 @@ const url = (schemes: string[]) =>
       (text) => URL.canParse(text) && schemes.includes(new URL(text).protocol),
       `must be a URL that starts with ${schemes.map((scheme) => `${scheme}//`).join(' or ')}`,
     );
+
+const MACHINE_ITSELF = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Of a provider: what is said on the way must not be changed there. */
+const providerUrl = z
+  .string()
+  .refine((text) => isProviderUrl(text), 'must be an https URL, or one of http and localhost outside production');
+
+function isProviderUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, hash } = new URL(text);
+  if (username !== '' || password !== '' || hash !== '') return false;
+  return protocol === 'https:' || (protocol === 'http:' && MACHINE_ITSELF.includes(hostname));
+}
 
 const list = (item: z.ZodType<string, string>) =>
   z
@@ -145,6 +162,9 @@ const settings = z.object({
   JWT_SECRET_FORMER: secret.optional(),
   JWT_PRIVATE_KEY: pem.optional(),
   JWT_PRIVATE_KEY_FORMER: pem.optional(),
+  OIDC_ISSUER: providerUrl.optional(),
+  OIDC_AUDIENCE: list(z.string().min(1, 'must be client ids, with commas between them')).optional(),
+  OIDC_JWKS_URL: providerUrl.optional(),
   ACCESS_TOKEN_TTL: duration.default(30 * UNIT_MS.m),
   REFRESH_TOKEN_TTL: duration.default(180 * UNIT_MS.d),
   CORS_ORIGINS: list(origin).default(DEFAULT_ORIGINS),
@@ -200,6 +220,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     redisUrls: s.REDIS_URL,
     redisPrefix: s.REDIS_PREFIX,
     ...readKeys(s),
+    provider: readProvider(s),
     accessTokenTtlMs: s.ACCESS_TOKEN_TTL,
     refreshTokenTtlMs: s.REFRESH_TOKEN_TTL,
     corsOrigins: s.CORS_ORIGINS,
@@ -224,7 +245,18 @@ function assertSafe(s: z.infer<typeof settings>): void {
   for (const name of ['JWT_SECRET', 'JWT_SECRET_FORMER'] as const)
     if (s[name] !== undefined && new Set(s[name]).size < LEAST_CHARACTERS)
       throw new ConfigError(`${name} is too easy to guess; \`openssl rand -hex 32\` makes a good one`);
+  for (const name of ['OIDC_ISSUER', 'OIDC_JWKS_URL'] as const)
+    if (s[name] !== undefined && new URL(s[name]).protocol !== 'https:')
+      throw new ConfigError(`${name} must be an https URL when NODE_ENV=production`);
   if (s.GRAPHIQL) throw new ConfigError('GRAPHIQL must be off when NODE_ENV=production');
+}
+
+function readProvider(s: z.infer<typeof settings>): ProviderSettings | undefined {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audiences, OIDC_JWKS_URL: keysUrl } = s;
+  if (issuer === undefined && audiences === undefined && keysUrl === undefined) return undefined;
+  if (issuer === undefined || audiences === undefined || keysUrl === undefined)
+    throw new ConfigError('OIDC_ISSUER, OIDC_AUDIENCE and OIDC_JWKS_URL go together: all three, or none');
+  return { issuer, audiences, keysUrl: new URL(keysUrl) };
 }
 
 function readKeys(

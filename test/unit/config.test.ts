@@ -40,6 +40,7 @@ describe('without settings', () => {
       persistedDocuments: undefined,
       logLevel: 'info',
       metrics: undefined,
+      provider: undefined,
     });
   });
 
@@ -105,6 +106,13 @@ describe('given settings', () => {
     ['JWT_PRIVATE_KEY', 'what is no PEM'],
     ['JWT_PRIVATE_KEY', pemOf('ec', { namedCurve: 'P-384' })],
     ['JWT_PRIVATE_KEY_FORMER', pemOf('rsa', { modulusLength: 2048 })],
+    ['OIDC_ISSUER', 'accounts.example'],
+    ['OIDC_ISSUER', 'http://accounts.example'],
+    ['OIDC_ISSUER', 'http://localhost.example'],
+    ['OIDC_ISSUER', 'https://user:secret@accounts.example'],
+    ['OIDC_AUDIENCE', 'one,,two'],
+    ['OIDC_JWKS_URL', 'file:///keys.json'],
+    ['OIDC_JWKS_URL', 'http://accounts.example/keys'],
     ['ACCESS_TOKEN_TTL', '30'],
     ['ACCESS_TOKEN_TTL', '0m'],
     ['REFRESH_TOKEN_TTL', '1.5d'],
@@ -149,6 +157,36 @@ describe('workers', () => {
     expect(error).toBeInstanceOf(ConfigError);
     expect(error.message).toMatch(/^WORKERS .* DATABASE_URL and REDIS_URL/);
     expect(error.message.split('\n')).toHaveLength(1);
+  });
+});
+
+describe('an identity provider', () => {
+  const OIDC_ISSUER = 'https://accounts.example/tenant/';
+  const OIDC_AUDIENCE = 'app, app-web';
+  const OIDC_JWKS_URL = 'https://accounts.example/keys?v=2';
+  const all = { OIDC_ISSUER, OIDC_AUDIENCE, OIDC_JWKS_URL };
+
+  it('is trusted as it is written, by the apps that are named', () => {
+    expect(readConfig({ JWT_SECRET: SECRET, NODE_ENV: 'production', ...all }).provider).toEqual({
+      issuer: OIDC_ISSUER,
+      audiences: ['app', 'app-web'],
+      keysUrl: new URL(OIDC_JWKS_URL),
+    });
+  });
+
+  it.each(Object.keys(all))('is not trusted without %s', (name) => {
+    const error = errorOf({ JWT_SECRET: SECRET, ...all, [name]: '' });
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(error.message).toMatch(/^OIDC_ISSUER, OIDC_AUDIENCE and OIDC_JWKS_URL go together/);
+  });
+
+  it.each(['localhost', '127.0.0.1:8080', '[::1]'])('may be at http://%s, outside production', (host) => {
+    const local = { ...all, OIDC_ISSUER: `http://${host}`, OIDC_JWKS_URL: `http://${host}/keys` };
+    expect(readConfig({ JWT_SECRET: SECRET, ...local }).provider?.issuer).toBe(`http://${host}`);
+    for (const name of ['OIDC_ISSUER', 'OIDC_JWKS_URL'] as const)
+      expect(errorOf({ JWT_SECRET: SECRET, NODE_ENV: 'production', ...all, [name]: local[name] }).message).toBe(
+        `${name} must be an https URL when NODE_ENV=production`,
+      );
   });
 });
 
