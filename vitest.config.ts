@@ -33,7 +33,7 @@ const STORIES = ['test/api/**/*.test.ts', 'test/realtime/**/*.test.ts', 'test/fa
  * transactions, what is told live, and what is left after a kill. At full size, all are told to both.
  */
 const STORIES_OF_BOTH = atFullSize(STORIES, [
-  'test/api/{concurrent-sends,first-conversation,send-bursts,send-message}.test.ts',
+  'test/api/{concurrent-sends,first-conversation,provider-login,send-bursts,send-message}.test.ts',
   'test/realtime/{live-chats,live-messages,right-to-hear}.test.ts',
   'test/faults/{deadlines,kill-loop,model,races}.test.ts',
 ]);

@@ -1,5 +1,8 @@
 import { createAccessTokens } from '../auth/access-tokens.ts';
 import { createPasswords } from '../auth/passwords.ts';
+import { createProviderKeys } from '../auth/provider-keys.ts';
+import { createProviderTokens } from '../auth/provider-tokens.ts';
+import type { ProviderSettings, ProviderTokenRefusal } from '../auth/provider-tokens.ts';
 import { createRefreshTokens } from '../auth/refresh-tokens.ts';
 import { createBurstLog } from '../burst-log.ts';
 import type { Config } from '../config.ts';
@@ -15,6 +18,7 @@ import { createChangeAnnouncer } from '../realtime/change-announcer.ts';
 import { createChatFeeds } from '../realtime/chat-feeds.ts';
 import type { FeedSource } from '../realtime/source.ts';
 import { createUserFeeds } from '../realtime/user-feeds.ts';
+import { createSparingLog } from '../sparing-log.ts';
 import { createAccountService } from './accounts/account-service.ts';
 import { createChatService } from './chats/chat-service.ts';
 import { createChatStore } from './chats/chat-store.ts';
@@ -24,6 +28,7 @@ import type { MessageRow } from './messages/message-store.ts';
 import { createPresenceService } from './presence/presence-service.ts';
 import { createPresenceStore } from './presence/presence-store.ts';
 import { createLiveSessions } from './sessions/live-sessions.ts';
+import { createProviderService } from './sessions/provider-service.ts';
 import { createSessionService } from './sessions/session-service.ts';
 import { createSessionStore } from './sessions/session-store.ts';
 import { createUserService } from './users/user-service.ts';
@@ -32,7 +37,13 @@ import { createUserStore } from './users/user-store.ts';
 export interface ServicesOptions {
   config: Pick<
     Config,
-    'jwtSecret' | 'formerJwtSecret' | 'signingKey' | 'formerSigningKeys' | 'accessTokenTtlMs' | 'refreshTokenTtlMs'
+    | 'jwtSecret'
+    | 'formerJwtSecret'
+    | 'signingKey'
+    | 'formerSigningKeys'
+    | 'accessTokenTtlMs'
+    | 'refreshTokenTtlMs'
+    | 'provider'
   >;
   prisma: PrismaClient;
   query: CancellableQuery;
@@ -107,6 +118,13 @@ export function createServices({
     onBadToken,
     logger,
   });
+  const providers = createProviderService({
+    tokens: config.provider && trustProvider(config.provider, logger),
+    users,
+    sessions,
+    rateLimits,
+    logger,
+  });
   const presence = createPresenceService(createPresenceStore(prisma, query, nodeId), logger);
   const chats = createChatService({
     prisma,
@@ -118,7 +136,20 @@ export function createServices({
     beforeMemberLeaves: (tx, chatId, userId) => messageStore.tickWithout(tx.db, chatId, userId),
   });
   const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds, metrics });
-  const accounts = createAccountService({ prisma, users, sessions, chats });
+  const accounts = createAccountService({ prisma, users, sessions, providers, chats });
 
-  return { users, sessions, liveSessions, presence, chats, messages, accounts, chatFeeds, userFeeds };
+  return { users, sessions, providers, liveSessions, presence, chats, messages, accounts, chatFeeds, userFeeds };
+}
+
+function trustProvider({ keysUrl, issuer, audiences }: ProviderSettings, logger: Logger) {
+  const logAway = createSparingLog<unknown>((error, heldBack) =>
+    logger.warn({ err: error, heldBack }, 'the identity provider’s keys cannot be had: nobody signs in by it'),
+  );
+  const onRefused = createSparingLog<ProviderTokenRefusal>((refusal, heldBack) =>
+    logger.info(
+      { event: 'security.provider_token_refused', ...refusal, heldBack },
+      'a token of the identity provider does not count',
+    ),
+  );
+  return createProviderTokens({ issuer, audiences, findKey: createProviderKeys(keysUrl, logAway), onRefused });
 }

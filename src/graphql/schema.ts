@@ -4,6 +4,7 @@ import { builder } from './builder.ts';
 import '../features/accounts/account-schema.ts';
 import '../features/chats/chat-schema.ts';
 import '../features/messages/message-schema.ts';
+import '../features/sessions/provider-schema.ts';
 import '../features/sessions/session-schema.ts';
 import '../features/users/user-schema.ts';
 

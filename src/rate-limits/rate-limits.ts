@@ -23,7 +23,9 @@ export interface RateLimits {
    * @throws RateLimitedError when it is not even to be looked at.
    */
   guessLogin<T>(email: string, address: string, check: () => Promise<T | null>): Promise<T | null>;
-  /** The same, of the password that somebody signed in must show again. */
+  /** The same, of a token of an identity provider: nobody guesses whose it is, so the address alone is counted. */
+  guessProviderToken<T>(address: string, check: () => Promise<T | null>): Promise<T | null>;
+  /** The same, of the password or the provider's token that somebody signed in must show again. */
   guessAgain<T>(sessionId: string, check: () => Promise<T | null>): Promise<T | null>;
   /** @throws RateLimitedError */
   countRefresh(sessionId: string): Promise<void>;
@@ -55,6 +57,8 @@ const DAY = 86_400;
  *   the last 14 days: whoever keeps an account under fire does not keep its owner out of the usual places, and never
  *   touches a session that is open.
  * - one address, whatever the e-mail: 500 points, 100 wrong passwords or 500 right ones. Moderate: a school is one address.
+ *
+ * A token of an identity provider counts as a password does, against its address alone.
  *
  * A success gives back its own points and nothing else: who guesses between logins of their own gains nothing. E-mails
  * are counted as they are given, whether an account has them or not.
@@ -155,6 +159,9 @@ export function createRateLimits({ redis, prefix, secret, logger }: RateLimitsOp
       return found;
     },
 
+    guessProviderToken: (from, check) =>
+      settle(check, (points) => void quotas['login.address'].giveBack(hide(from), points)),
+
     async guessAgain(sessionId, check) {
       await countAccount('password.account', sessionId, GUESS);
       return settle(check, (points) => void quotas['password.account'].giveBack(hide(sessionId), points));
@@ -187,6 +194,7 @@ const ENDLESS: Places = { take: () => true, giveBack() {} };
 export const UNLIMITED: RateLimits = {
   countAddress: async () => {},
   guessLogin: (_email, _address, check) => check(),
+  guessProviderToken: (_address, check) => check(),
   guessAgain: (_sessionId, check) => check(),
   countRefresh: async () => {},
   countSearch: async () => {},

@@ -8,6 +8,8 @@ import { ACTORS, gatherCast, openGroupOf } from '../support/cast.ts';
 import type { Actor, Cast, Group } from '../support/cast.ts';
 import { startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
+import { startIdentityProvider } from '../support/identity-provider.ts';
+import type { IdentityProvider } from '../support/identity-provider.ts';
 import { signInPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { absentId } from '../support/refusals.ts';
@@ -75,6 +77,7 @@ const MATRIX = readTable<'asks' | 'names' | Actor>(`
   Mutation.createChat(input.memberIds)  | absent                     |     U     |    N     |   N    |   N    |   N   |   N
   Mutation.createChat(input.memberIds)  | malformed                  |     U     |    B     |   B    |   B    |   B   |   B
   Mutation.deleteAccount                |                            |     U     |    P     |   P    |   P    |   P   |   P
+  Mutation.deleteAccountWithProvider    |                            |     U     |    P     |   P    |   P    |   P   |   P
   Mutation.deleteChat(chatId)           | the group                  |     U     |    N     |   N    |   F    |   F   |   +
   Mutation.deleteChat(chatId)           | own direct chat            |     U     |    F     |   F    |   F    |   F   |   F
   Mutation.deleteChat(chatId)           | foreign direct chat        |     U     |    N     |   N    |   N    |   N   |   N
@@ -99,7 +102,9 @@ const MATRIX = readTable<'asks' | 'names' | Actor>(`
   Mutation.leaveChat(chatId)            | foreign direct chat        |     U     |    N     |   N    |   N    |   N   |   N
   Mutation.leaveChat(chatId)            | absent                     |     U     |    N     |   N    |   N    |   N   |   N
   Mutation.leaveChat(chatId)            | malformed                  |     U     |    B     |   B    |   B    |   B   |   B
+  Mutation.linkProvider                 |                            |     U     |    +     |   +    |   +    |   +   |   +
   Mutation.login                        |                            |     +     |    +     |   +    |   +    |   +   |   +
+  Mutation.loginWithProvider            |                            |     +     |    +     |   +    |   +    |   +   |   +
   Mutation.logout                       |                            |     U     |    +     |   +    |   +    |   +   |   +
   Mutation.markRead(chatId)             | the group                  |     U     |    N     |   N    |   +    |   +   |   +
   Mutation.markRead(chatId)             | own direct chat            |     U     |    +     |   +    |   +    |   +   |   +
@@ -206,11 +211,14 @@ const ARGUMENTS: Record<string, (scene: Scene, row: Row) => object | Promise<obj
   'Mutation.changeRole': ({ cast, group }) => ({ chatId: group.id, userId: cast.people.member.id, role: 'ADMIN' }),
   'Mutation.createChat': () => ({ input: { kind: 'DIRECT' } }),
   'Mutation.deleteAccount': ({ cast }) => ({ password: cast.pat.password }),
+  'Mutation.deleteAccountWithProvider': () => ({ idToken: provider.issue() }),
   'Mutation.deleteChat': () => ({}),
   'Mutation.deleteMessage': () => ({}),
   'Mutation.editMessage': () => ({ input: { body: 'rewritten' } }),
   'Mutation.leaveChat': () => ({}),
+  'Mutation.linkProvider': ({ person }) => ({ input: { idToken: provider.issue(), password: person.password } }),
   'Mutation.login': ({ cast: { pat } }) => ({ input: { email: pat.email, password: pat.password } }),
+  'Mutation.loginWithProvider': () => ({ input: { idToken: provider.issue() } }),
   'Mutation.logout': () => ({}),
   'Mutation.markRead': () => ({ seq: 1 }),
   'Mutation.refresh': async ({ cast }) => ({
@@ -255,12 +263,14 @@ const asksOf = (root: RootField) => {
 };
 
 let cluster: Cluster;
+let provider: IdentityProvider;
 let cast: Cast;
 let group: Group;
 let asker: Asker;
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 1 });
+  provider = await startIdentityProvider();
+  cluster = await startCluster({ nodes: 1, env: provider.env });
   asker = createAsker(cluster);
   cast = await gatherCast(cluster);
   group = await openGroupOf(cast);
@@ -268,6 +278,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await asker?.close();
   await cluster?.stop();
+  await provider?.close();
 });
 
 describe('the table', () => {

@@ -13,6 +13,8 @@ import { startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { hostileOperation } from '../support/hostile-operations.ts';
 import type { HostileOperation } from '../support/hostile-operations.ts';
+import { startIdentityProvider } from '../support/identity-provider.ts';
+import type { IdentityProvider } from '../support/identity-provider.ts';
 import { openGroup, send } from '../support/people.ts';
 import { absentId } from '../support/refusals.ts';
 import { rootFields } from '../support/schema-walk.ts';
@@ -40,12 +42,14 @@ const INTERNALS = new RegExp(
 const ENDS_SESSION = 'Mutation.logout';
 
 let cluster: Cluster;
+let provider: IdentityProvider;
 let cast: Cast;
 let group: Group;
 let asker: Asker;
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 1 });
+  provider = await startIdentityProvider();
+  cluster = await startCluster({ nodes: 1, env: provider.env });
   asker = createAsker(cluster);
   cast = await gatherCast(cluster);
   group = await openGroupOf(cast);
@@ -53,6 +57,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await asker?.close();
   await cluster?.stop();
+  await provider?.close();
 });
 
 describe('operations of hostile values', () => {

@@ -9,6 +9,8 @@ import type { Cluster } from '../support/cluster.ts';
 import { renew, signIn } from '../support/devices.ts';
 import { GraphQLRequestError } from '../support/document.ts';
 import { graphql } from '../support/generated/index.ts';
+import { startIdentityProvider } from '../support/identity-provider.ts';
+import type { IdentityProvider } from '../support/identity-provider.ts';
 import { registerPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { startPrivateRedis } from '../support/redis.ts';
@@ -110,12 +112,17 @@ const FIFTEEN_MINUTES = 15 * 60;
 
 describe('with rate limits', () => {
   let cluster: Cluster;
+  let provider: IdentityProvider;
   let ann: Person;
   beforeAll(async () => {
-    cluster = await startCluster({ env: { RATE_LIMIT: 'on', TRUST_PROXY: '1' } });
+    provider = await startIdentityProvider();
+    cluster = await startCluster({ env: { RATE_LIMIT: 'on', TRUST_PROXY: '1', ...provider.env } });
     ann = await registerPerson(cluster);
   });
-  afterAll(() => cluster?.stop());
+  afterAll(async () => {
+    await cluster?.stop();
+    await provider?.close();
+  });
 
   /** Of an event, on any node, so far. */
   const securityLines = (event: string, holds: object) =>
@@ -218,6 +225,15 @@ describe('with rate limits', () => {
       await guess(10, (n) => change(thief.client(n % 2), 'a wrong one'));
       expect(await refusalOf(change(thief.client(), person.password))).toMatchObject({ ...LIMITED, status: 200 });
       expect(await change(person.client(), person.password)).toEqual({ changePassword: true });
+    });
+
+    it('or a token of the identity provider is asked for again ten times in a session', async () => {
+      const [person, thief] = [await registerPerson(cluster), await registerPerson(cluster)];
+      const remove = (who: Person, nodeIndex = 0) =>
+        who.client(nodeIndex).request('mutation { deleteAccountWithProvider(idToken: "none") }');
+      await guess(10, (n) => remove(thief, n % 2));
+      expect(await refusalOf(remove(thief))).toMatchObject({ ...LIMITED, status: 200 });
+      await guess(1, () => remove(person));
     });
 
     it.runIf(backend === 'distributed')('counts again when the time is over that the refusal named', async () => {
@@ -328,6 +344,23 @@ describe('with rate limits', () => {
       const refusal = await refusalOf(client.request(Register, { input: { ...input, password: 'violet-harbour-1' } }));
       expect(refusal).toMatchObject({ ...LIMITED, status: 429 });
       retryAfterOf(refusal, 3600);
+    });
+
+    it('shows 100 tokens of the identity provider that do not count, and more that do', async () => {
+      const client = from(cluster, newAddress());
+      const logins = (idTokens: string[]) =>
+        `mutation { ${idTokens.map((token, n) => `l${n}: loginWithProvider(input: { idToken: "${token}" }) { user { id } }`).join(' ')} }`;
+      // Ten at a time: good ones cost a fifth.
+      for (let n = 0; n < 12; n += 1)
+        await client.request(logins(Array.from({ length: 10 }, () => provider.issue({ claims: { sub: 'ann' } }))));
+      for (let n = 0; n < 7; n += 1)
+        expect(await refusalOf(client.request(logins(Array<string>(10).fill('bad'))))).toMatchObject(WRONG);
+      const good = logins([provider.issue()]);
+      const refusal = await refusalOf(client.request(logins(Array<string>(10).fill('bad'))));
+      expect(refusal).toMatchObject({ ...LIMITED, status: 429 });
+      retryAfterOf(refusal, FIFTEEN_MINUTES);
+      expect(await refusalOf(client.request(good))).toMatchObject(LIMITED);
+      await from(cluster, newAddress()).request(good);
     });
 
     it('guesses 100 passwords of different people', { timeout: 60_000 }, async () => {

@@ -127,6 +127,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
         formerJwtSecret: undefined,
         signingKey: secretKey(new Uint8Array(32)),
         formerSigningKeys: [],
+        provider: undefined,
         accessTokenTtlMs: 60_000,
         refreshTokenTtlMs: 60_000,
       },

@@ -6,6 +6,8 @@ import { ACTORS, gatherCast, openGroupOf } from '../support/cast.ts';
 import type { Actor, Cast, Group } from '../support/cast.ts';
 import { startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
+import { startIdentityProvider } from '../support/identity-provider.ts';
+import type { IdentityProvider } from '../support/identity-provider.ts';
 import { addMember, removeMember } from '../support/membership.ts';
 import { openGroup, send, SendMessage, signInPerson } from '../support/people.ts';
 import { NOT_FOUND, refusal } from '../support/refusals.ts';
@@ -55,6 +57,7 @@ const rootOf = (name: string) => roots.find((root) => root.name === name)!;
 const SECRETS = { title: 'a title of ours', body: 'a word among us', clientId: 'a client id', extra: 'an attachment' };
 
 let cluster: Cluster;
+let provider: IdentityProvider;
 let cast: Cast;
 let group: Group;
 let asker: Asker;
@@ -62,7 +65,8 @@ let asker: Asker;
 let ids: Set<string>;
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 1 });
+  provider = await startIdentityProvider();
+  cluster = await startCluster({ nodes: 1, env: provider.env });
   asker = createAsker(cluster);
   cast = await gatherCast(cluster);
   group = await openGroupOf(cast, SECRETS.title);
@@ -76,6 +80,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await asker?.close();
   await cluster?.stop();
+  await provider?.close();
 });
 
 const DELETE = 'mutation ($id: ID!) { deleteMessage(messageId: $id) { id } }';
@@ -153,20 +158,27 @@ function seenIn(root: RootField, answer: unknown): string[] {
 }
 
 describe('who signs in', () => {
-  it.each(['register', 'login', 'refresh'])('by %s sees all of it, and their own e-mail', async (name) => {
-    const root = rootOf(`Mutation.${name}`);
-    const args = {
-      register: {
-        input: { email: 'rae@example.test', password: 'copper lantern 7', firstName: 'Rae', lastName: 'New' },
-      },
-      login: { input: { email: cast.pat.email, password: cast.pat.password } },
-      refresh: { refreshToken: (await signInPerson(cluster, cast.pat)).refreshToken },
-    }[name]!;
-    const { data } = await asker.ask('http', null, root, args, selectAll(root.field));
-    expect(data[name].user.email).toBe(name === 'register' ? 'rae@example.test' : cast.pat.email);
-    for (const { name: field, who } of FIELDS)
-      if (who === 'who signs in') expect(data[name][field.split('.')[1]!], field).toBeTruthy();
-  });
+  it.each(['register', 'login', 'loginWithProvider', 'refresh'])(
+    'by %s sees all of it, and their own e-mail',
+    async (name) => {
+      const root = rootOf(`Mutation.${name}`);
+      const args = {
+        register: {
+          input: { email: 'rae@example.test', password: 'copper lantern 7', firstName: 'Rae', lastName: 'New' },
+        },
+        login: { input: { email: cast.pat.email, password: cast.pat.password } },
+        loginWithProvider: {
+          input: { idToken: provider.issue({ claims: { email: 'zoe@example.test', email_verified: true } }) },
+        },
+        refresh: { refreshToken: (await signInPerson(cluster, cast.pat)).refreshToken },
+      }[name]!;
+      const { data } = await asker.ask('http', null, root, args, selectAll(root.field));
+      const own = { register: 'rae@example.test', loginWithProvider: 'zoe@example.test' }[name] ?? cast.pat.email;
+      expect(data[name].user.email).toBe(own);
+      for (const { name: field, who } of FIELDS)
+        if (who === 'who signs in') expect(data[name][field.split('.')[1]!], field).toBeTruthy();
+    },
+  );
 });
 
 describe('what a former member has kept', () => {

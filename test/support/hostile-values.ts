@@ -96,6 +96,10 @@ export const token = fc.oneof(
   anyText.map(
     (text) => `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(text).toString('base64url')}.`,
   ),
+  anyText.map(
+    (text) =>
+      `${Buffer.from(JSON.stringify({ alg: 'ES256', kid: text })).toString('base64url')}.${Buffer.from('{}').toString('base64url')}.AAAA`,
+  ),
   anyText,
 );
 

@@ -20,6 +20,7 @@ it.each([
     `mutation { ${login} r: refresh(refreshToken: "x") ${TOKEN} ...R } fragment R on Mutation { register(input: {}) ${TOKEN} }`,
     { login: 1, refresh: 1, register: 1 },
   ],
+  ['a login by a provider', `mutation { loginWithProvider(input: { idToken: "x" }) ${TOKEN} }`, { login: 1 }],
   ['a search', '{ users(search: "a") { edges { cursor } } }', { search: 1 }],
   ['each alias', `mutation { a: ${login} b: ${login} c: ${login} }`, { login: 3 }],
   [

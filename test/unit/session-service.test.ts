@@ -1,4 +1,5 @@
 import { expect, it, vi } from 'vitest';
+import type { Passwords } from '../../src/auth/passwords.ts';
 import { RateLimitedError } from '../../src/errors.ts';
 import { createSessionService } from '../../src/features/sessions/session-service.ts';
 import type { SessionServiceOptions } from '../../src/features/sessions/session-service.ts';
@@ -35,3 +36,19 @@ it.each([
     expect(place.work).not.toHaveBeenCalled();
   },
 );
+
+/** An account that signs in elsewhere is not told from one that is not there, by the clock. */
+it.each([
+  ['nobody', null],
+  ['somebody without a password', { id: 'ann', passwordHash: null }],
+])('login of %s takes as long as a wrong password', async (_who, user) => {
+  const verify = vi.fn<Passwords['verify']>(async () => false);
+  const sessions = createSessionService({
+    users: { findByEmail: async () => user },
+    passwords: { verify },
+    rateLimits: UNLIMITED,
+  } as unknown as SessionServiceOptions);
+  const attempt = sessions.login({ email: 'ann@example.test', password: 'violet harbour' }, CLIENT);
+  await expect(attempt).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+  expect(verify.mock.calls).toEqual([[null, 'violet harbour']]);
+});

@@ -1,8 +1,8 @@
 import { builder } from '../../graphql/builder.ts';
 import { requireViewer } from '../../graphql/context.ts';
 
-builder.mutationField('deleteAccount', (t) =>
-  t.boolean({
+builder.mutationFields((t) => ({
+  deleteAccount: t.boolean({
     description: `Removes the account. Messages stay, without an author. A group that it alone owned goes to the
 longest-standing admin or member.`,
     args: { password: t.arg.string({ required: true, description: 'The viewer’s password, to be sure.' }) },
@@ -11,4 +11,17 @@ longest-standing admin or member.`,
       return true;
     },
   }),
-);
+  deleteAccountWithProvider: t.boolean({
+    description: 'The same, for somebody who signs in by an identity provider and may have no password.',
+    args: {
+      idToken: t.arg.string({
+        required: true,
+        description: 'An ID token of the provider for the viewer, issued within the last 5 minutes, to be sure.',
+      }),
+    },
+    async resolve(_root, { idToken }, context) {
+      await context.services.accounts.deleteWithProvider(requireViewer(context), idToken);
+      return true;
+    },
+  }),
+}));

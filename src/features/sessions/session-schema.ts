@@ -4,7 +4,7 @@ import { requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
 import { User } from '../users/user-schema.ts';
 import type { SignedIn } from './session-service.ts';
 
-const AuthPayload = builder.objectRef<SignedIn>('AuthPayload').implement({
+export const AuthPayload = builder.objectRef<SignedIn>('AuthPayload').implement({
   description: `What register, login and refresh hand out. The access token is a JWT sent as
 \`Authorization: Bearer …\` over HTTP and as \`{ authorization: "Bearer …" }\` in the connection parameters of a
 WebSocket. Each refresh token works once.`,

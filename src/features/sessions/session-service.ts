@@ -5,7 +5,7 @@ import type { Passwords } from '../../auth/passwords.ts';
 import type { RefreshToken, RefreshTokens } from '../../auth/refresh-tokens.ts';
 import type { Viewer } from '../../auth/viewer.ts';
 import type { Cancellation } from '../../cancellation.ts';
-import { AppError, BadUserInputError, NotFoundError } from '../../errors.ts';
+import { AppError, BadUserInputError, ForbiddenError, NotFoundError } from '../../errors.ts';
 import { LIMITS, readEmail, readId, readLine, readNewPassword } from '../../input-rules.ts';
 import type { Logger } from '../../logger.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
@@ -57,12 +57,13 @@ export type SessionService = ReturnType<typeof createSessionService>;
 export function createSessionService(options: SessionServiceOptions) {
   const { store, users, liveSessions, passwords, accessTokens, refreshTokens, rateLimits, logger } = options;
 
-  async function signIn(user: UserRow, deviceName: string | null): Promise<SignedIn> {
+  /** `passwordHash`: of the password that was shown; null: they were vouched for in another way. */
+  async function signIn(user: UserRow, passwordHash: string | null, deviceName: string | null): Promise<SignedIn> {
     const token = refreshTokens.first(store.newId());
     const session = await store.insert({
       id: token.sessionId,
       userId: user.id,
-      passwordHash: user.passwordHash,
+      passwordHash,
       deviceName,
       hash: refreshTokens.hash(token),
       ttlMs: options.refreshTokenTtlMs,
@@ -93,9 +94,14 @@ export function createSessionService(options: SessionServiceOptions) {
     return (await passwords.verify(user?.passwordHash ?? null, cut(password))) ? user : null;
   }
 
-  /** @throws AppError INVALID_CREDENTIALS when the password is not the viewer's. */
+  /**
+   * @throws AppError INVALID_CREDENTIALS when the password is not the viewer's.
+   * @throws ForbiddenError when the viewer has none.
+   */
   async function assertPassword(viewer: Viewer, field: string, password: string): Promise<void> {
     const user = await users.get(viewer.userId);
+    if (user.passwordHash === null)
+      throw new ForbiddenError('This account has no password: it signs in by its identity provider.');
     const check = async () => ((await passwords.verify(user.passwordHash, cut(password))) ? user : null);
     if (!(await rateLimits.guessAgain(viewer.sessionId, check)))
       throw new AppError('INVALID_CREDENTIALS', 'The password is not right.', { field });
@@ -124,7 +130,7 @@ export function createSessionService(options: SessionServiceOptions) {
       const deviceName = readDeviceName(input.deviceName, userAgent);
       const password = await readNewPassword('input.password', input.password);
       const user = await users.create({ ...names, email, passwordHash: await passwords.hash(password) });
-      return signIn(user, deviceName);
+      return signIn(user, user.passwordHash, deviceName);
     },
 
     /** An unknown e-mail and a wrong password are answered alike, in words and in time. */
@@ -133,8 +139,11 @@ export function createSessionService(options: SessionServiceOptions) {
       const email = input.email.trim().toLowerCase();
       const user = await rateLimits.guessLogin(email, client.address, () => findByPassword(email, input.password));
       if (!user) throw invalidCredentials();
-      return signIn(user, deviceName);
+      return signIn(user, user.passwordHash, deviceName);
     },
+
+    /** A session of somebody whom their identity provider vouched for. */
+    open: (user: UserRow, deviceName: string | null): Promise<SignedIn> => signIn(user, null, deviceName),
 
     /**
      * Rotates the refresh token (RFC 9700, section 4.14). The token that was just rotated answers the very same
@@ -247,7 +256,8 @@ function invalidRefreshToken(): AppError {
   return new AppError('INVALID_REFRESH_TOKEN', 'This refresh token is not valid.');
 }
 
-function readDeviceName(name: string | null | undefined, userAgent: string | null): string | null {
+/** As the client calls itself, else by its User-Agent. */
+export function readDeviceName(name: string | null | undefined, userAgent: string | null): string | null {
   if (name !== null && name !== undefined) return readLine('input.deviceName', name, LIMITS.deviceName);
   return userAgent === null ? null : [...userAgent.toWellFormed()].slice(0, LIMITS.deviceName).join('') || null;
 }

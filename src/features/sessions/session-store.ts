@@ -17,8 +17,8 @@ export interface SessionState {
 export interface NewSession {
   id: string;
   userId: string;
-  /** Of the password that was shown. */
-  passwordHash: string;
+  /** Of the password that was shown; null: an identity provider's token was. */
+  passwordHash: string | null;
   deviceName: string | null;
   /** Of the refresh token. */
   hash: Buffer;
@@ -40,7 +40,8 @@ export function createSessionStore(prisma: PrismaClient, query: CancellableQuery
       const rows = await prisma.$queryRaw<SessionRow[]>`
         WITH account AS (
           SELECT id FROM app_user
-          WHERE id = ${session.userId}::uuid AND password_hash = ${session.passwordHash} FOR SHARE
+          WHERE id = ${session.userId}::uuid
+            AND (${session.passwordHash}::text IS NULL OR password_hash = ${session.passwordHash}) FOR SHARE
         )
         INSERT INTO session (id, user_id, device_name, current_hash, expires_at)
         SELECT ${session.id}::uuid, account.id, ${session.deviceName}, ${session.hash},

@@ -1,13 +1,15 @@
+import type { ProviderClaims } from '../../auth/provider-tokens.ts';
 import type { Cancellation } from '../../cancellation.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
 import type { Viewer } from '../../auth/viewer.ts';
-import { LIMITS, readId, readLine, readText } from '../../input-rules.ts';
+import { LIMITS, readEmail, readId, readLine, readText } from '../../input-rules.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
-import { isUniqueViolation } from '../../persistence/prisma-errors.ts';
+import { isForeignKeyViolation, isUniqueViolation } from '../../persistence/prisma-errors.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
+import { cleanNames } from './claimed-names.ts';
 import { nameWords } from './name-words.ts';
-import type { ReadOptions, UserRow, UserStore } from './user-store.ts';
+import type { Identity, ReadOptions, UserRow, UserStore } from './user-store.ts';
 
 export interface NewAccount {
   /** As `readEmail` answers it. */
@@ -48,6 +50,48 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
       }
     },
 
+    findByIdentity: (identity: Identity): Promise<UserRow | null> => store.findByIdentity(identity),
+
+    /**
+     * The account of somebody whom an identity provider vouches for: the one that has the identity, else a new one. One
+     * that has the e-mail is somebody else's until they say otherwise, signed in.
+     *
+     * @throws ConflictError when there is such a one.
+     */
+    async findOrCreate(claims: ProviderClaims): Promise<UserRow> {
+      const { issuer, subject } = claims;
+      const identity = { issuer, subject };
+      const known = await store.findByIdentity(identity);
+      if (known) return known;
+      const names = cleanNames(claims);
+      const words = nameWords(names.firstName, names.lastName);
+      try {
+        return await store.insert({ ...names, words, email: emailOf(claims), passwordHash: null, identity });
+      } catch (error) {
+        if (!isUniqueViolation(error)) throw error;
+        // Who came at the same time, from another device, was first.
+        const first = await store.findByIdentity(identity);
+        if (first) return first;
+        throw new ConflictError(
+          'An account with this e-mail address stands already. Sign in there, and link the provider.',
+        );
+      }
+    },
+
+    /** Answers whether it was not linked before. @throws ConflictError when it is somebody else's. */
+    async link(userId: string, { issuer, subject }: Identity): Promise<boolean> {
+      try {
+        await store.insertIdentity(userId, { issuer, subject });
+        return true;
+      } catch (error) {
+        if (isForeignKeyViolation(error)) throw new NotFoundError();
+        if (!isUniqueViolation(error)) throw error;
+        const owner = await store.findByIdentity({ issuer, subject });
+        if (owner?.id !== userId) throw new ConflictError('Another account is linked to this one of the provider.');
+        return false;
+      }
+    },
+
     /** Other people whose names begin with every given word, or whose e-mail is exactly the text. */
     async search(
       viewer: Viewer,
@@ -77,6 +121,16 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
     /** The account's row, with everything that is only theirs. Messages stay, without an author. */
     delete: (id: string, tx: Transaction) => store.delete(id, tx.db),
   };
+}
+
+/** Null: none that was verified, or none that is one. */
+function emailOf({ email }: ProviderClaims): string | null {
+  if (email === null) return null;
+  try {
+    return readEmail('email', email);
+  } catch {
+    return null;
+  }
 }
 
 export function readNames(input: { firstName: string; lastName: string }) {

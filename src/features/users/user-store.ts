@@ -12,6 +12,12 @@ export type UserRow = User;
 /** What of somebody may be shown, and is read along with what is theirs. */
 export type UserProfile = Pick<User, 'id' | 'email' | 'firstName' | 'lastName' | 'avatarUrl' | 'createdAt'>;
 
+/** Who somebody is to an identity provider: its `iss` and its `sub`. */
+export interface Identity {
+  issuer: string;
+  subject: string;
+}
+
 /** How a read is made: as a part of an open transaction, or for as long as it is waited for. */
 export interface ReadOptions {
   db?: Db | undefined;
@@ -19,12 +25,14 @@ export interface ReadOptions {
 }
 
 export interface NewUser {
-  email: string;
-  passwordHash: string;
+  email: string | null;
+  passwordHash: string | null;
   firstName: string;
   lastName: string;
   /** What the person is found by. */
   words: string[];
+  /** Kept in the same transaction. */
+  identity?: Identity;
 }
 
 export interface UserSearch {
@@ -45,10 +53,14 @@ const USER = Prisma.sql`u.id, u.email, u.password_hash AS "passwordHash", u.firs
 
 export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
   return {
-    /** Raises a unique violation when the e-mail is taken. */
-    insert({ words, ...user }: NewUser, db: Db = prisma): Promise<UserRow> {
+    /** Raises a unique violation when the e-mail is taken, or the identity. */
+    insert({ words, identity, ...user }: NewUser, db: Db = prisma): Promise<UserRow> {
       return db.user.create({
-        data: { ...user, nameWords: { createMany: { data: words.map((word) => ({ word })) } } },
+        data: {
+          ...user,
+          nameWords: { createMany: { data: words.map((word) => ({ word })) } },
+          ...(identity && { identities: { create: identity } }),
+        },
       });
     },
 
@@ -63,6 +75,18 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
 
     findByEmail(email: string): Promise<UserRow | null> {
       return prisma.user.findUnique({ where: { email } });
+    },
+
+    async findByIdentity({ issuer, subject }: Identity): Promise<UserRow | null> {
+      const rows = await query<UserRow>`
+        SELECT ${USER} FROM app_user_identity i JOIN app_user u ON u.id = i.user_id
+        WHERE i.issuer = ${issuer} AND i.subject = ${subject}`;
+      return rows[0] ?? null;
+    },
+
+    /** Raises a unique violation when somebody has the identity, and a foreign key violation when the account is gone. */
+    async insertIdentity(userId: string, { issuer, subject }: Identity): Promise<void> {
+      await prisma.userIdentity.create({ data: { userId, issuer, subject }, select: { userId: true } });
     },
 
     /** By name, then id. Reads ranges of the word index, never the table. */

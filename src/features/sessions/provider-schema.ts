@@ -1,0 +1,39 @@
+import { limitedByAddress } from '../../graphql/address-limits.ts';
+import { builder } from '../../graphql/builder.ts';
+import { requireViewer } from '../../graphql/context.ts';
+import { AuthPayload } from './session-schema.ts';
+
+const LoginWithProviderInput = builder.inputType('LoginWithProviderInput', {
+  description: 'Who signed in at the identity provider of this server.',
+  fields: (t) => ({
+    idToken: t.string({ required: true, description: 'The ID token of OpenID Connect, as the provider issued it.' }),
+    deviceName: t.string({ description: 'What the device is called in the list of sessions.' }),
+  }),
+});
+
+const LinkProviderInput = builder.inputType('LinkProviderInput', {
+  description: 'Whom the viewer is to the identity provider.',
+  fields: (t) => ({
+    idToken: t.string({ required: true, description: 'The ID token of OpenID Connect, as the provider issued it.' }),
+    password: t.string({ required: true, description: 'The viewer’s password, to be sure.' }),
+  }),
+});
+
+builder.mutationFields((t) => ({
+  loginWithProvider: t.field({
+    extensions: limitedByAddress('login'),
+    type: AuthPayload,
+    description: `Signs in with an identity provider’s token: a new session, and at the first time a new account. An
+account that has the same e-mail already is not taken over: CONFLICT.`,
+    args: { input: t.arg({ type: LoginWithProviderInput, required: true, description: 'The provider’s token.' }) },
+    resolve: (_root, { input }, { services, client }) => services.providers.login(input, client),
+  }),
+  linkProvider: t.boolean({
+    description: 'From now on the viewer signs in with an identity provider’s token as well as by password.',
+    args: { input: t.arg({ type: LinkProviderInput, required: true, description: 'The token and the password.' }) },
+    async resolve(_root, { input }, context) {
+      await context.services.providers.link(requireViewer(context), input);
+      return true;
+    },
+  }),
+}));
