@@ -1,5 +1,11 @@
 import type { LoginInput, RegisterInput, TokensFragment } from './generated/graphql.ts';
-import { LoginDocument, LogoutDocument, RefreshDocument, RegisterDocument } from './generated/graphql.ts';
+import {
+  LoginDocument,
+  LoginWithProviderDocument,
+  LogoutDocument,
+  RefreshDocument,
+  RegisterDocument,
+} from './generated/graphql.ts';
 import { ParleyError, toParleyError } from './errors.ts';
 import type { Ask } from './http.ts';
 import { withLock } from './locks.ts';
@@ -18,6 +24,8 @@ export interface Session {
   readonly state: Readable<SessionState>;
   register(input: RegisterInput): Promise<void>;
   signIn(input: LoginInput): Promise<void>;
+  /** With the ID token that the server's identity provider has just issued to the app. CONFLICT: sign in, and link it. */
+  loginWithProvider(idToken: string): Promise<void>;
   /** Tells the server if it can; always signs out here. */
   signOut(): Promise<void>;
 }
@@ -132,6 +140,11 @@ export function createSession({ name, deviceName, tokenStore, ask }: SessionOpti
     async signIn(input) {
       const { login } = await ask(LoginDocument, { input: { ...(deviceName && { deviceName }), ...input } });
       await takeOver(login);
+    },
+    async loginWithProvider(idToken) {
+      const input = { idToken, ...(deviceName && { deviceName }) };
+      const { loginWithProvider } = await ask(LoginWithProviderDocument, { input });
+      await takeOver(loginWithProvider);
     },
     async signOut() {
       await restore();

@@ -2,20 +2,35 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { startCluster } from '../../test/support/cluster.ts';
 import type { Cluster } from '../../test/support/cluster.ts';
 import { claimsOf, signIn } from '../../test/support/devices.ts';
+import { startIdentityProvider } from '../../test/support/identity-provider.ts';
+import type { IdentityProvider } from '../../test/support/identity-provider.ts';
 import { openDirectChat, registerPerson, send } from '../../test/support/people.ts';
 import { eventually } from '../../test/support/wait.ts';
-import { memoryTokenStore, RevokeSessionsDocument, toParleyError, ViewerDocument } from '../src/index.ts';
+import {
+  DeleteAccountWithProviderDocument,
+  LinkProviderDocument,
+  memoryTokenStore,
+  RevokeSessionsDocument,
+  SessionsDocument,
+  toParleyError,
+  ViewerDocument,
+} from '../src/index.ts';
 import type { Parley, StoredSession, TokenStore } from '../src/index.ts';
 import { bodiesIn, closePhone, openPhone, untilLive } from './support/phone.ts';
 import type { Phone, PhoneOptions } from './support/phone.ts';
 
 describe('a session', () => {
   let cluster: Cluster;
+  let provider: IdentityProvider;
   const phones: Phone[] = [];
   beforeAll(async () => {
-    cluster = await startCluster({ nodes: 1, env: { ACCESS_TOKEN_TTL: '4s' } });
+    provider = await startIdentityProvider();
+    cluster = await startCluster({ nodes: 1, env: { ACCESS_TOKEN_TTL: '4s', ...provider.env } });
   });
-  afterAll(() => cluster?.stop());
+  afterAll(async () => {
+    await cluster?.stop();
+    await provider?.close();
+  });
   afterEach(async () => {
     vi.restoreAllMocks();
     await Promise.all(phones.splice(0).map(closePhone));
@@ -89,6 +104,42 @@ describe('a session', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
     await parley.session.signIn({ email, password: 'violet harbour 7' });
     expect(await ask(parley)).toBe(userId);
+  });
+
+  it('is opened by an identity provider, outlives its token, and says what is wrong', async () => {
+    const { parley, tokenStore } = await open(null, { deviceName: 'Ann’s phone' });
+    const claims = { sub: 'ann', name: 'Ann Lee' };
+    await expect(parley.session.loginWithProvider('nonsense')).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+    await parley.session.loginWithProvider(provider.issue({ claims }));
+    const { userId } = parley.session.state.get() as { userId: string };
+    expect(await ask(parley)).toBe(userId);
+    const { data } = await parley.apollo.query({ query: SessionsDocument });
+    expect(data!.sessions).toMatchObject([{ deviceName: 'Ann’s phone', isCurrent: true }]);
+    const { accessToken } = (await tokenStore.load())!;
+    await eventually(() => expect(Date.now()).toBeGreaterThan(claimsOf(accessToken).exp * 1000), {
+      deadlineMs: 15_000,
+    });
+    expect(await ask(parley)).toBe(userId);
+
+    await parley.session.signOut();
+    await parley.session.loginWithProvider(provider.issue({ claims }));
+    expect(parley.session.state.get()).toEqual({ status: 'signedIn', userId });
+    const variables = { idToken: provider.issue({ claims }) };
+    await parley.apollo.mutate({ mutation: DeleteAccountWithProviderDocument, variables });
+    await expect(ask(parley)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  });
+
+  it('by password is linked to an identity provider that vouches for the same e-mail', async () => {
+    const ann = await registerPerson(cluster);
+    const issue = () => provider.issue({ claims: { sub: `linked-${ann.id}`, email: ann.email, email_verified: true } });
+    const { parley } = await open(null);
+    await expect(parley.session.loginWithProvider(issue())).rejects.toMatchObject({ code: 'CONFLICT' });
+    await parley.session.signIn({ email: ann.email, password: ann.password });
+    const input = { idToken: issue(), password: ann.password };
+    await parley.apollo.mutate({ mutation: LinkProviderDocument, variables: { input } });
+    await parley.session.signOut();
+    await parley.session.loginWithProvider(issue());
+    expect(parley.session.state.get()).toEqual({ status: 'signedIn', userId: ann.id });
   });
 
   it('is renewed once, however many operations meet an expired token', async () => {
