@@ -3,6 +3,7 @@ import { createPrivateKey, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { isGuessable } from './auth/guessable-secrets.ts';
 import type { ProviderSettings } from './auth/provider-tokens.ts';
 import { privateKey, secretKey } from './auth/signing-keys.ts';
 import type { SigningKey } from './auth/signing-keys.ts';
@@ -69,11 +70,14 @@ export const DEFAULT_ORIGINS = [
 ];
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Ten years; with far more, the database has no such date. */
+const MAX_LIFETIME_MS = 3_650 * UNIT_MS.d;
 
 const duration = z
   .string()
   .regex(/^[1-9][0-9]{0,8}[smhd]$/, 'must be a number and a unit, such as 30s, 15m, 12h or 7d')
-  .transform((text) => Number(text.slice(0, -1)) * UNIT_MS[text.at(-1) as keyof typeof UNIT_MS]);
+  .transform((text) => Number(text.slice(0, -1)) * UNIT_MS[text.at(-1) as keyof typeof UNIT_MS])
+  .refine((ms) => ms <= MAX_LIFETIME_MS, 'must be 3650d or less');
 
 const onOff = z.enum(['on', 'off'], 'must be on or off').transform((value) => value === 'on');
 
@@ -141,7 +145,9 @@ const EXAMPLE_APP = fileURLToPath(new URL('../examples/ionic-chat/dist', import.
 const holdsApp = (directory: string) => existsSync(join(directory, 'index.html'));
 
 const settings = z.object({
-  NODE_ENV: z.string().optional(),
+  NODE_ENV: z
+    .enum(['production', 'development', 'test'], 'must be production, development or test, in these letters')
+    .default('development'),
   PORT: port.default(4000),
   HOST: z.string().optional(),
   WORKERS: z
@@ -235,15 +241,12 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   };
 }
 
-/** A random secret of 32 bytes in hexadecimal has 10 different characters or more, but for one in 900 billion. */
-const LEAST_CHARACTERS = 10;
-
 /** What may be tried out in development, and not be put on the open internet. */
 function assertSafe(s: z.infer<typeof settings>): void {
   if (s.JWT_SECRET === undefined)
     throw new ConfigError('JWT_SECRET is required when NODE_ENV=production (32 bytes or more)');
   for (const name of ['JWT_SECRET', 'JWT_SECRET_FORMER'] as const)
-    if (s[name] !== undefined && new Set(s[name]).size < LEAST_CHARACTERS)
+    if (s[name] !== undefined && isGuessable(s[name]))
       throw new ConfigError(`${name} is too easy to guess; \`openssl rand -hex 32\` makes a good one`);
   for (const name of ['OIDC_ISSUER', 'OIDC_JWKS_URL'] as const)
     if (s[name] !== undefined && new URL(s[name]).protocol !== 'https:')

@@ -89,7 +89,19 @@ describe('given settings', () => {
     expect(() => metrics({ METRICS_PORT: '4000' })).toThrow(/^METRICS_PORT must not be PORT/);
   });
 
+  it('reads lifetimes of up to ten years', () => {
+    expect(readConfig({ JWT_SECRET: SECRET, REFRESH_TOKEN_TTL: '3650d' }).refreshTokenTtlMs).toBe(3_650 * 86_400_000);
+  });
+
+  it.each(['', 'development', 'test'])('is no production with NODE_ENV=%s', (NODE_ENV) => {
+    expect(readConfig({ NODE_ENV, DATA_DIR: dataDir }).production).toBe(false);
+  });
+
   it.each([
+    ['NODE_ENV', 'Production'],
+    ['NODE_ENV', 'prod'],
+    ['NODE_ENV', ' production'],
+    ['NODE_ENV', 'staging'],
     ['PORT', 'http'],
     ['METRICS_PORT', 'on'],
     ['METRICS_PORT', '65536'],
@@ -116,6 +128,9 @@ describe('given settings', () => {
     ['ACCESS_TOKEN_TTL', '30'],
     ['ACCESS_TOKEN_TTL', '0m'],
     ['REFRESH_TOKEN_TTL', '1.5d'],
+    ['REFRESH_TOKEN_TTL', '3651d'],
+    ['REFRESH_TOKEN_TTL', '999999999d'],
+    ['ACCESS_TOKEN_TTL', '87601h'],
     ['CORS_ORIGINS', '*'],
     ['CORS_ORIGINS', 'https://app.example/path'],
     ['DATABASE_POOL_SIZE', '0'],
@@ -264,6 +279,7 @@ describe('production', () => {
     [{ JWT_SECRET: '' }, /^JWT_SECRET is required/],
     [{ JWT_SECRET: 'x'.repeat(64) }, /^JWT_SECRET is too easy to guess/],
     [{ JWT_SECRET: 'secret'.repeat(8) }, /^JWT_SECRET is too easy to guess/],
+    [{ JWT_SECRET: 'passwordpasswordpasswordpassword1234' }, /^JWT_SECRET is too easy to guess/],
     [{ JWT_SECRET_FORMER: '01234567'.repeat(4) }, /^JWT_SECRET_FORMER is too easy to guess/],
     [{ GRAPHIQL: 'on' }, /^GRAPHIQL must be off/],
     [{ CORS_ORIGINS: '*' }, /^CORS_ORIGINS must be exact origins/],
