@@ -21,6 +21,7 @@ import { createRateLimits, UNLIMITED } from './rate-limits/rate-limits.ts';
 import { createMemoryBroker } from './realtime/memory-broker.ts';
 import { readPatiently } from './realtime/patience.ts';
 import { createSweep } from './realtime/sweep.ts';
+import { watchAnswers } from './server/answer-watch.ts';
 import { createClientReader } from './server/client-reader.ts';
 import { createOriginGuard } from './server/edge.ts';
 import { createHealth } from './server/health.ts';
@@ -142,6 +143,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       );
     },
   });
+  const answers = watchAnswers(server, logger, metrics);
   const webSockets = attachWebSocket(server, {
     graphql,
     connections,
@@ -190,6 +192,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       const patience = setTimeout(() => server.closeAllConnections(), DRAIN_REQUESTS_MS);
       await Promise.race([requestsDone, sleep(DRAIN_REQUESTS_MS + 500, undefined, { ref: false })]);
       clearTimeout(patience);
+      answers.stop();
       sweep.stop();
       deadlines.stop();
       // A database that does not answer must not keep the process: the lease runs out by itself.

@@ -56,7 +56,10 @@ export function createPrometheus(): Prometheus {
   );
   const messages = counter('parley_messages_sent_total', 'Messages that were committed here.');
   const failedSweeps = counter('parley_sweep_failures_total', 'Rounds of the sweep in which a task failed.');
-  const slowSockets = counter('parley_slow_sockets_closed_total', 'Sockets closed with 1013 for taking nothing.');
+  const slowSockets = counter(
+    'parley_slow_sockets_closed_total',
+    'Sockets and HTTP clients that took nothing, cut off.',
+  );
   const lag = new Histogram({
     name: 'parley_feed_lag_seconds',
     help:

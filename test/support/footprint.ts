@@ -24,11 +24,17 @@ export function countHeld(server: ServerProcess): Promise<Counts> {
 }
 
 /** Megabytes of JavaScript objects that something still refers to. */
-export function measureHeap(server: ServerProcess): Promise<number> {
+export async function measureHeap(server: ServerProcess): Promise<number> {
+  return (await measureMemory(server)).heap;
+}
+
+/** Megabytes that something still refers to: of JavaScript objects, and of bytes, such as those on their way to a client. */
+export function measureMemory(server: ServerProcess): Promise<{ heap: number; bytes: number }> {
   return look(server, async (inspector) => {
     // What waits for a finalizer goes with the next collection.
     for (let round = 0; round < 3; round += 1) await inspector.collectGarbage();
-    return (await inspector.evaluate<number>('process.memoryUsage().heapUsed')) / 1024 ** 2;
+    const { heapUsed, arrayBuffers } = await inspector.evaluate<NodeJS.MemoryUsage>('process.memoryUsage()');
+    return { heap: heapUsed / 1024 ** 2, bytes: arrayBuffers / 1024 ** 2 };
   });
 }
 

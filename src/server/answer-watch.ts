@@ -1,0 +1,61 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from '../logger.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+
+const LOOK_EVERY_MS = 2_000;
+/** As long as a WebSocket has (`socket-watch.ts`). */
+const STALLED_AFTER_MS = 15_000;
+
+/**
+ * Of the socket's handle. Both figures in bytes: what it was ever given, and what of that the network has not taken.
+ * Node's own timeouts look at the second; what a socket tells in public is the same before and in the midst of one large
+ * write, so that who reads such an answer slowly could not be told from who does not read.
+ */
+interface Handle {
+  readonly bytesWritten: number;
+  readonly writeQueueSize: number;
+}
+
+/** What the network had taken of a connection when it was last seen to take something, and when that was. */
+interface Progress {
+  taken: number;
+  at: number;
+}
+
+/**
+ * Cuts off clients that take nothing of their answers over HTTP, event streams among them, with one timer for all: what
+ * nobody reads would be kept for ever. Who reads slowly stays. WebSockets have a watch of their own.
+ */
+export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): { stop(): void } {
+  const sockets = new Set<Socket>();
+  const waiting = new WeakMap<Socket, Progress>();
+
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('upgrade', ({ socket }) => sockets.delete(socket));
+  const timer = setInterval(() => {
+    const now = performance.now();
+    for (const socket of sockets) look(socket, now);
+  }, LOOK_EVERY_MS);
+
+  function look(socket: Socket, now: number): void {
+    if (socket.writableLength === 0) return void waiting.delete(socket);
+    const taken = takenOf(socket);
+    const progress = waiting.get(socket);
+    if (progress?.taken !== taken) return void waiting.set(socket, { taken, at: now });
+    if (now - progress.at <= STALLED_AFTER_MS) return;
+    metrics.slowSocketClosed();
+    logger.info({ event: 'answer.stalled' }, 'cut off a client that takes no answer');
+    socket.destroy();
+  }
+
+  return { stop: () => clearInterval(timer) };
+}
+
+function takenOf(socket: Socket): number {
+  const { _handle: handle } = socket as Socket & { _handle?: Handle | null };
+  return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
+}
