@@ -120,7 +120,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     logger,
     metrics,
   });
-  const isAllowedOrigin = createOriginGuard(config.corsOrigins, logger);
+  const isAllowedOrigin = createOriginGuard({ allowed: config.corsOrigins, trustsNames: config.production }, logger);
   const readClient = createClientReader({ trustProxy: config.trustProxy, logger });
   const server = createHttpServer({
     graphql,

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import { finished } from 'node:stream';
 import type { ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
@@ -55,24 +56,38 @@ export function sendRefusal(response: ServerResponse, { status, code, message, h
 /** Whether a browser's page may call. Those that may not are told of in the log. */
 export type OriginGuard = (request: IncomingMessage) => boolean;
 
-export function createOriginGuard(allowed: readonly string[], logger: Logger): OriginGuard {
+/**
+ * @param allowed the origins of other pages that may call.
+ * @param trustsNames whether the page may, too, that a host with a name served, whatever the name. Otherwise that must be
+ * an IP address or localhost: with a name of its own that leads to this machine (DNS rebinding), any page could call.
+ */
+export function createOriginGuard(
+  { allowed, trustsNames }: { allowed: readonly string[]; trustsNames: boolean },
+  logger: Logger,
+): OriginGuard {
   const origins = new Set(allowed);
   const logRefused = createSparingLog((origin: string, heldBack) =>
     logger.info({ event: 'security.origin_refused', origin, heldBack }, 'a page of a foreign origin was refused'),
   );
-  return (request) => {
-    const isAllowed = isAllowedOrigin(request, origins);
-    if (!isAllowed) logRefused(String(request.headers.origin).slice(0, LOGGED_ORIGIN));
-    return isAllowed;
+
+  /** It is listed, or it was served from this very host. */
+  function isAllowed({ origin, host }: IncomingHttpHeaders): boolean {
+    // Native apps and servers send none; only browsers do, and theirs cannot be left out.
+    if (origin === undefined || origins.has(origin)) return true;
+    if (origin !== `http://${host}` && origin !== `https://${host}`) return false;
+    return URL.canParse(origin) && new URL(origin).origin === origin && (trustsNames || isNameless(new URL(origin)));
+  }
+
+  return ({ headers }) => {
+    if (isAllowed(headers)) return true;
+    logRefused(String(headers.origin).slice(0, LOGGED_ORIGIN));
+    return false;
   };
 }
 
-/** It is listed, or it was served from this very host. */
-function isAllowedOrigin(request: IncomingMessage, origins: ReadonlySet<string>): boolean {
-  const { origin, host } = request.headers;
-  // Native apps and servers send none; only browsers do, and theirs cannot be left out.
-  if (origin === undefined || origins.has(origin)) return true;
-  return host !== undefined && URL.canParse(origin) && new URL(origin).host === host;
+/** Nobody can make another address of it than it is. */
+function isNameless({ hostname }: URL): boolean {
+  return isIP(hostname.replaceAll(/[[\]]/g, '')) !== 0 || /^(.+\.)?localhost$/.test(hostname);
 }
 
 /** Answers CORS for an allowed origin (Fetch standard); tokens travel in headers, so no credentials are let through. */

@@ -705,6 +705,33 @@ describe('CORS', () => {
     expect(response.headers['access-control-allow-origin']).toBe(origin);
   });
 
+  it.each(['127.0.0.1:4000', '192.168.1.20:4000', '[::1]:4000', 'localhost:4001', 'parley.localhost'])(
+    'and so over TLS, at an address of its own: %s',
+    async (host) => {
+      for (const origin of [`http://${host}`, `https://${host}`]) {
+        const response = await raw(post({ query: '{ __typename }' }, { origin, host }));
+        expect(response.headers['access-control-allow-origin']).toBe(origin);
+      }
+    },
+  );
+
+  it.each([
+    ['ftp://127.0.0.1:4000', '127.0.0.1:4000'],
+    ['javascript://127.0.0.1:4000/x', '127.0.0.1:4000'],
+    ['http://127.0.0.1:4000/x', '127.0.0.1:4000'],
+    ['http://evil@127.0.0.1:4000', '127.0.0.1:4000'],
+    ['http://evil@127.0.0.1:4000', 'evil@127.0.0.1:4000'],
+    ['http://127.0.0.1:4000', '127.0.0.1:4001'],
+    // A name that leads to this machine.
+    ['http://evil.example:4711', 'evil.example:4711'],
+    ['http://localhost.evil.example', 'localhost.evil.example'],
+    ['http://127.0.0.1.evil.example', '127.0.0.1.evil.example'],
+    ['http://evillocalhost', 'evillocalhost'],
+  ])('but not %s, whatever it says it was served by', async (origin, host) => {
+    const response = await raw(post({ query: '{ __typename }' }, { origin, host }));
+    expectRefusal(response, { status: 403, code: 'ORIGIN_NOT_ALLOWED', field: undefined });
+  });
+
   it('tells the log of a foreign page', async () => {
     const origin = `https://${randomUUID()}.example`;
     await eventually(async () => {

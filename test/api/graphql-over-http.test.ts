@@ -144,6 +144,21 @@ describe('in production', () => {
     }
   });
 
+  it.each(['http://chat.example', 'https://chat.example'])('the page of %s may call that host', async (origin) => {
+    const request = { headers: { origin, host: 'chat.example', 'content-type': 'application/json' } };
+    const response = await createClient(cluster.node(0)).raw({ ...request, body: '{"query":"{ __typename }"}' });
+    expect(response.headers['access-control-allow-origin']).toBe(origin);
+  });
+
+  it.each(['ftp://chat.example', 'http://evil@chat.example', 'http://chat.example:80', 'http://other.example'])(
+    'a page of %s may not',
+    async (origin) => {
+      const request = { headers: { origin, host: 'chat.example', 'content-type': 'application/json' } };
+      const response = await createClient(cluster.node(0)).raw({ ...request, body: '{"query":"{ __typename }"}' });
+      expect(response.json).toMatchObject({ errors: [{ extensions: { code: 'ORIGIN_NOT_ALLOWED' } }] });
+    },
+  );
+
   it('a type still has its name', async () => {
     expect((await post(cluster.node(0), '{ __typename }')).json).toEqual({ data: { __typename: 'Query' } });
   });
