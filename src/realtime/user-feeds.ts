@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NO_METRICS } from '../metrics/metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Broker, BrokerSubscription } from './broker.ts';
@@ -19,6 +20,8 @@ interface UserFeed {
   revision: number;
   /** What to call to stop watching each of the person's chats. */
   watched: Map<string, () => void>;
+  /** The end of the states that are being applied, one after the other. */
+  applied: Promise<void>;
   listeners: Set<UserListener>;
   tidings: Tidings;
   subscription: BrokerSubscription;
@@ -45,11 +48,18 @@ export interface UserFollowRequest<Chat> {
 /** People whose chats one statement reads: each may have hundreds. */
 const READ_TOGETHER = 100;
 
+/** Chats that are begun or ceased to be watched in one turn of the event loop: each is a subscription at the broker. */
+const WATCHED_TOGETHER = 50;
+
 export type UserFeeds = ReturnType<typeof createUserFeeds>;
 
 /**
  * Which chats of a person changed, for people who listen on this node. Changes that come together are one: who asks
  * is given the chat as it is by then.
+ *
+ * Guarantee: a listener is told of every change that came after the state it was opened with was read, also while the
+ * feed still goes through somebody's thousands of chats, some in each turn. Until a chat is watched, its feed moves
+ * without a word to the person's; when its turn comes, it is told of if it is ahead of the head known by then.
  */
 export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsOptions<Message>) {
   const { source, broker, chatFeeds, metrics = NO_METRICS } = options;
@@ -65,27 +75,54 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
   }
 
   /** Watches what is new, lets go of what is gone, and announces what changed for this person alone. */
-  function apply(feed: UserFeed, state: UserChats) {
-    const standing = new Set(state.chats.map((chat) => chat.chatId));
-    for (const [chatId, unwatch] of feed.watched)
-      if (!standing.has(chatId)) {
-        unwatch();
-        feed.watched.delete(chatId);
-      }
-    for (const chat of state.chats) {
-      const isNew = !feed.watched.has(chat.chatId);
-      if (isNew)
-        feed.watched.set(
-          chat.chatId,
-          chatFeeds.watch(chat, (chatId) => announce(feed, chatId)),
-        );
-      if (isNew || chat.userRevision > feed.revision) announce(feed, chat.chatId);
-    }
+  async function apply(feed: UserFeed, state: UserChats) {
+    const { revision } = feed;
+    // Before anything is announced: who comes meanwhile with an older state reads again (see `follow`).
     feed.revision = Math.max(feed.revision, state.revision);
+    const standing = new Set(state.chats.map((chat) => chat.chatId));
+    const gone = [...feed.watched.keys()].filter((chatId) => !standing.has(chatId));
+    await unwatch(feed, gone);
+    await watch(feed, state.chats, (chat, isNew) => isNew || chat.userRevision > revision);
+  }
+
+  async function unwatch(feed: UserFeed, chatIds: readonly string[]) {
+    for (const [index, chatId] of chatIds.entries()) {
+      if (index > 0 && index % WATCHED_TOGETHER === 0) await nextTurn();
+      feed.watched.get(chatId)?.();
+      feed.watched.delete(chatId);
+    }
+  }
+
+  /** Announces the chats that are news. */
+  async function watch(
+    feed: UserFeed,
+    chats: UserChats['chats'],
+    isNews: (chat: UserChats['chats'][number], isNew: boolean) => boolean,
+  ) {
+    let begun = 0;
+    for (const chat of chats) {
+      const { chatId } = chat;
+      const isNew = !feed.watched.has(chatId);
+      if (isNew) {
+        if (begun > 0 && begun % WATCHED_TOGETHER === 0) await nextTurn();
+        if (feeds.get(feed.userId) !== feed) return;
+        begun += 1;
+        feed.watched.set(
+          chatId,
+          chatFeeds.watch(chat, () => announce(feed, chatId)),
+        );
+      }
+      if (isNews(chat, isNew)) announce(feed, chatId);
+    }
   }
 
   function markDirty(feed: UserFeed) {
     if (feeds.get(feed.userId) === feed) dirty.add(feed);
+  }
+
+  /** Nobody waits for it: the next round is for other people. */
+  function enqueue(feed: UserFeed, work: () => Promise<void>) {
+    feed.applied = feed.applied.then(work).catch(options.onFailure);
   }
 
   async function refresh(behind: readonly UserFeed[]) {
@@ -93,7 +130,7 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
       const together = new Map(behind.slice(first, first + READ_TOGETHER).map((feed) => [feed.userId, feed]));
       for (const state of await source.findUserChats([...together.keys()])) {
         const feed = together.get(state.userId)!;
-        if (feeds.get(feed.userId) === feed) apply(feed, state);
+        if (feeds.get(feed.userId) === feed) enqueue(feed, () => apply(feed, state));
       }
     }
   }
@@ -106,6 +143,7 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
       userId,
       revision: state.revision,
       watched: new Map(),
+      applied: Promise.resolve(),
       listeners: new Set(),
       tidings: new Tidings(),
       subscription: broker.subscribe(userTopic(userId), (hint) => {
@@ -114,7 +152,8 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
       }),
     };
     feeds.set(userId, feed);
-    apply(feed, state);
+    // Only of what its opener may have missed: the chats are no news.
+    feed.applied = watch(feed, state.chats, (chat, isNew) => isNew && chatFeeds.isAhead(chat)).catch(options.onFailure);
     void feed.subscription.ready.then(() => {
       feed.tidings.toldOfAll();
       markDirty(feed);
@@ -127,8 +166,7 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
     feeds.delete(feed.userId);
     dirty.drop(feed);
     feed.subscription.close();
-    for (const unwatch of feed.watched.values()) unwatch();
-    feed.watched.clear();
+    enqueue(feed, () => unwatch(feed, [...feed.watched.keys()]));
   }
 
   return {

@@ -97,6 +97,8 @@ export function createQuietBroker() {
   return {
     broker,
     listening: listening.resolve,
+    /** Of chats. */
+    listenerCount: () => listeners.size,
     hint: (revision: number) => listeners.forEach((tell) => tell({ revision })),
   };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { NotFoundError } from '../../src/errors.ts';
 import { NO_METRICS } from '../../src/metrics/metrics.ts';
 import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
-import type { FeedMessage } from '../../src/realtime/source.ts';
+import type { FeedMessage, UserChats } from '../../src/realtime/source.ts';
 import { createUserFeeds } from '../../src/realtime/user-feeds.ts';
 import { CHAT, createQuietBroker, createTruth, turn } from '../support/chat-truth.ts';
 import { within } from '../support/wait.ts';
@@ -14,7 +14,7 @@ import { within } from '../support/wait.ts';
 
 function setUp() {
   const truth = createTruth();
-  const { broker, listening, hint } = createQuietBroker();
+  const { broker, listening, hint, listenerCount } = createQuietBroker();
   const fail = (error: unknown) => {
     throw error;
   };
@@ -25,7 +25,7 @@ function setUp() {
   const userFeeds = createUserFeeds({ ...common, chatFeeds: feeds });
   const follow = (userId: string, after = truth.head().lastSeq, head = truth.head()) =>
     feeds.follow({ userId, kind: 'added', after, head });
-  return { truth, feeds, userFeeds, follow, listening, hint, losses };
+  return { truth, feeds, userFeeds, follow, listening, hint, listenerCount, losses };
 }
 
 async function read(cursor: AsyncIterator<FeedMessage>): Promise<number> {
@@ -217,4 +217,93 @@ describe('the feed of a person', () => {
       { value: CHAT, done: false },
     ]);
   });
+
+  describe('who is in a thousand other chats', () => {
+    const load = async (chatIds: string[]) => chatIds;
+
+    const quietChats = Array.from({ length: 1_000 }, (_, n) => toQuietChat(`quiet-${n}`));
+
+    function setUpCrowded(arrange = (chats: UserChats['chats']) => [...quietChats, ...chats]) {
+      const parts = setUp();
+      const { source } = parts.truth;
+      const read = source.findUserChats;
+      source.findUserChats = async (userIds) =>
+        (await read(userIds)).map((state) => ({ ...state, chats: arrange(state.chats) }));
+      return parts;
+    }
+
+    it('lets others have their turn while it begins to watch them, and while it ceases to', async () => {
+      const { userFeeds, listenerCount } = setUpCrowded();
+      const phone = (await userFeeds.follow({ userId: 'bob', after: null, load }))!;
+      expect(await largestStep(listenerCount, 0, 1_001)).toBeLessThanOrEqual(50);
+      await phone.return();
+      expect(await largestStep(listenerCount, 1_001, 0)).toBeLessThanOrEqual(50);
+    });
+
+    it('tells of what moved before its turn to be watched came', async () => {
+      const { truth, feeds, userFeeds, follow, losses } = setUpCrowded();
+      follow('ann');
+      const phone = (await userFeeds.follow({ userId: 'bob', after: null, load }))!;
+      feeds.committed(truth.say());
+      expect(await within(phone.next(), 1_000, 'the chat')).toEqual({ value: CHAT, done: false });
+      expect(losses).toEqual([]);
+    });
+
+    it('tells of nothing else', async () => {
+      const { truth, feeds, userFeeds, listenerCount } = setUpCrowded();
+      const phone = (await userFeeds.follow({ userId: 'bob', after: null, load }))!;
+      await largestStep(listenerCount, 0, 1_001);
+      const next = phone.next();
+      feeds.committed(truth.say());
+      expect(await within(next, 1_000, 'the chat')).toEqual({ value: CHAT, done: false });
+    });
+
+    it('reads again for who joins while others are still being told of what is new', async () => {
+      const { truth, userFeeds, listenerCount } = setUpCrowded((chats) =>
+        chats.length > 0 ? [...chats, ...quietChats] : [],
+      );
+      truth.setMember('bob', false);
+      const phone = (await userFeeds.follow({ userId: 'bob', after: null, load }))!;
+      const outdated = truth.hold('findUserChats');
+      const late = userFeeds.follow({ userId: 'bob', after: 0n, load });
+      truth.setMember('bob', true);
+      userFeeds.changed('bob');
+      expect(await within(phone.next(), 1_000, 'the chat')).toEqual({ value: CHAT, done: false });
+      expect(listenerCount()).toBeLessThan(1_001);
+      outdated();
+      const tablet = (await late)!;
+      expect(await within(tablet.next(), 1_000, 'the chat')).toEqual({ value: CHAT, done: false });
+    });
+
+    it('ceases to watch what it had begun with when nobody listens any more', async () => {
+      const { userFeeds, listenerCount } = setUpCrowded();
+      const phone = (await userFeeds.follow({ userId: 'bob', after: null, load }))!;
+      expect(listenerCount()).toBeLessThanOrEqual(50);
+      await phone.return();
+      for (let n = 0; n < 5; n += 1) await turn();
+      expect(listenerCount()).toBe(0);
+    });
+  });
 });
+
+/** Nothing ever happens there. */
+const toQuietChat = (chatId: string): UserChats['chats'][number] => ({
+  chatId,
+  lastSeq: 0,
+  revision: 0,
+  membersRevision: 0,
+  userRevision: 0,
+  changedIn: -1n,
+});
+
+/** Waits until the count has gone from one to the other. Answers the most by which it went in one turn of the event loop. */
+async function largestStep(count: () => number, from: number, to: number): Promise<number> {
+  let largest = 0;
+  for (let before = from; before !== to;) {
+    const now = count();
+    largest = Math.max(largest, Math.abs(now - before));
+    before = now;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  return largest;
+}
