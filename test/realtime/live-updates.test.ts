@@ -6,7 +6,16 @@ import type { LiveUpdatedSubscription } from '../support/generated/graphql.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import type { Stream } from '../support/stream.ts';
-import { addMember, deleteMessage, editMessage, leave, markRead, readHistory, Updated } from './operations.ts';
+import {
+  addMember,
+  deleteAccount,
+  deleteMessage,
+  editMessage,
+  leave,
+  markRead,
+  readHistory,
+  Updated,
+} from './operations.ts';
 
 type Update = LiveUpdatedSubscription['messageUpdated'];
 
@@ -113,6 +122,17 @@ describe('messageUpdated', () => {
     ]);
     await markRead(bob, chat, 3);
     expect(await next(stream)).toMatchObject({ seq: 3, isRead: true });
+    await stream.close();
+  });
+
+  it('ticks what only the one whose account goes had not read', async () => {
+    const dan = await registerPerson(cluster, { firstName: 'Dan' });
+    const chat = await openGroup(ann, [bob, dan]);
+    await send(ann, chat, 'one');
+    await markRead(bob, chat, 1);
+    const stream = await follow(ann, chat);
+    await deleteAccount(dan);
+    expect(await next(stream)).toMatchObject({ seq: 1, isRead: true });
     await stream.close();
   });
 

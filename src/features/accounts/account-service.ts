@@ -14,25 +14,57 @@ export interface AccountServiceOptions {
   chats: ChatService;
 }
 
-/** Somebody in hundreds of chats takes a while to leave them all. */
+/** Somebody who wrote a lot takes a while to be taken off it. */
 const TIMEOUT_MS = 20_000;
 
 export type AccountService = ReturnType<typeof createAccountService>;
 
 /** What concerns a person's whole account, in every feature. */
 export function createAccountService({ prisma, users, sessions, providers, chats }: AccountServiceOptions) {
-  /** With its sessions and memberships. Messages stay, without an author. */
-  async function remove(viewer: Viewer): Promise<void> {
-    const ended = (await sessions.list(viewer)).map((session) => session.id);
-    await inTransaction(
+  /** By user. */
+  const underWay = new Map<string, Promise<void>>();
+
+  /**
+   * Removes the account's sessions, its memberships, and last its row. Messages stay, without an author.
+   *
+   * What is done stays done when it fails, or the process dies: then somebody is left who is signed out, and in fewer
+   * chats. They may sign in and delete the account again, which goes on from there. Attempts that meet on a node are one.
+   */
+  async function remove({ userId }: Viewer): Promise<void> {
+    let attempt = underWay.get(userId);
+    if (!attempt) {
+      attempt = removeAll(userId).finally(() => underWay.delete(userId));
+      underWay.set(userId, attempt);
+    }
+    await attempt;
+  }
+
+  async function removeAll(userId: string): Promise<void> {
+    // First, so that to its owner the account is gone at once, and they do not join or make what is being left.
+    let sessionsEnded = await sessions.endAll(userId);
+    for (;;) {
+      await chats.departEverywhere(userId);
+      const outcome = await removeRow(userId);
+      if (outcome === 'gone already') return;
+      if (outcome === 'in a chat again') continue;
+      sessionsEnded += outcome.sessionsEnded;
+      return sessions.accountDeleted(userId, sessionsEnded);
+    }
+  }
+
+  function removeRow(userId: string): Promise<{ sessionsEnded: number } | 'gone already' | 'in a chat again'> {
+    return inTransaction(
       prisma,
       async (tx) => {
-        await chats.departEverywhere(tx, viewer.userId);
-        await users.delete(viewer.userId, tx);
+        if (!(await users.lock(userId, tx))) return 'gone already';
+        // Somebody added them meanwhile. The chats come before the person, so not in this transaction.
+        if (await chats.isAnywhere(tx, userId)) return 'in a chat again';
+        const sessionsEnded = await sessions.endAll(userId, tx);
+        await users.delete(userId, tx);
+        return { sessionsEnded };
       },
       { timeout: TIMEOUT_MS },
     );
-    sessions.accountDeleted(viewer.userId, ended);
   }
 
   return {

@@ -12,6 +12,7 @@ import type { LiveCursor } from '../../realtime/live-cursor.ts';
 import type { Membership } from '../../realtime/source.ts';
 import type { UserFeeds } from '../../realtime/user-feeds.ts';
 import type { UserService } from '../users/user-service.ts';
+import { createChatDepartures } from './chat-departures.ts';
 import {
   assertCanAddMembers,
   assertCanChangeRoles,
@@ -247,27 +248,7 @@ export function createChatService(options: ChatServiceOptions) {
       });
     },
 
-    /**
-     * Takes somebody out of all their chats because the account goes. A group that would be without an owner goes to
-     * its longest-standing admin, else member; one that would be empty goes too.
-     */
-    async departEverywhere(tx: Transaction, userId: string): Promise<void> {
-      const chatIds = await store.listChatIds(tx.db, userId);
-      // All chats before any person, as everywhere: who locks in one order never waits in a circle.
-      await store.lock(tx.db, chatIds);
-      for (const chatId of chatIds) {
-        const view = await store.lockForMember(tx.db, chatId, userId);
-        if (!view) continue;
-        const heir = await store.findHeir(tx.db, chatId, userId);
-        if (heir === null) {
-          await store.delete(tx.db, chatId);
-          tx.afterCommit(() => announcer.chatChanged({ chatId, revision: view.chat.revision + 1 }));
-          continue;
-        }
-        if (view.role === 'OWNER') await store.updateRole(tx.db, chatId, heir, 'OWNER');
-        await removeBehindLock(tx, chatId, userId);
-      }
-    },
+    ...createChatDepartures(options),
 
     /**
      * The viewer's chats, each time one of them is new or has changed; at first all that did since `after`, a

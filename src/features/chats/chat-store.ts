@@ -32,6 +32,16 @@ export interface MemberView {
   role: ChatRole;
 }
 
+/** A member who goes. */
+export interface Departure {
+  chatId: string;
+  role: ChatRole;
+  lastSeq: number;
+  revision: number;
+  /** Who owns the group if its last owner goes: the longest-standing admin, else member. Null: nobody is left. */
+  heirId: string | null;
+}
+
 /** Where a chat stands in a list by latest activity. */
 export interface ActivityKey {
   updatedAt: Date;
@@ -143,6 +153,13 @@ export function createChatStore(query: CancellableQuery) {
         SELECT 1 FROM chat WHERE id = ANY(${[...chatIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
     },
 
+    /** Takes those of the chats that nobody holds, without waiting. Answers which. */
+    async lockFree(db: Db, chatIds: readonly string[]): Promise<string[]> {
+      const rows = await db.$queryRaw<Array<{ id: string }>>`
+        SELECT id FROM chat WHERE id = ANY(${[...chatIds]}::uuid[]) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED`;
+      return rows.map((row) => row.id);
+    },
+
     /**
      * New members start at the chat's last seq: what was said before they came is history, not unread.
      * Answers those who were not members yet.
@@ -182,13 +199,38 @@ export function createChatStore(query: CancellableQuery) {
       return row;
     },
 
-    /** Who would own the group if its last owner went: the longest-standing admin, else member. Null: nobody is left. */
-    async findHeir(db: Db, chatId: string, exceptUserId: string): Promise<string | null> {
-      const rows = await db.$queryRaw<Array<{ userId: string }>>`
-        SELECT user_id AS "userId" FROM chat_member
-        WHERE chat_id = ${chatId}::uuid AND user_id <> ${exceptUserId}::uuid
-        ORDER BY role = 'OWNER' DESC, role = 'ADMIN' DESC, joined_at, user_id LIMIT 1`;
-      return rows[0]?.userId ?? null;
+    /** Of those of the chats that the person is a member of, what has to be known before they go. */
+    findDepartures(db: Db, chatIds: readonly string[], userId: string): Promise<Departure[]> {
+      return db.$queryRaw`
+        SELECT m.chat_id AS "chatId", m.role::text AS role, c.last_seq AS "lastSeq", c.revision,
+          heir.user_id AS "heirId"
+        FROM chat_member m JOIN chat c ON c.id = m.chat_id LEFT JOIN LATERAL (
+          SELECT h.user_id FROM chat_member h WHERE h.chat_id = m.chat_id AND h.user_id <> m.user_id
+          ORDER BY h.role = 'OWNER' DESC, h.role = 'ADMIN' DESC, h.joined_at, h.user_id LIMIT 1
+        ) heir ON true
+        WHERE m.user_id = ${userId}::uuid AND m.chat_id = ANY(${[...chatIds]}::uuid[]) ORDER BY m.chat_id`;
+    },
+
+    /** Makes the heirs owners. */
+    async handOver(db: Db, departures: readonly Departure[]): Promise<void> {
+      await db.$executeRaw`
+        UPDATE chat_member m SET role = 'OWNER'
+        FROM unnest(${departures.map((d) => d.chatId)}::uuid[], ${departures.map((d) => d.heirId)}::uuid[])
+          AS heir(chat_id, user_id)
+        WHERE m.chat_id = heir.chat_id AND m.user_id = heir.user_id`;
+    },
+
+    async deleteMemberships(db: Db, chatIds: readonly string[], userId: string): Promise<void> {
+      await db.$executeRaw`
+        DELETE FROM chat_member WHERE chat_id = ANY(${[...chatIds]}::uuid[]) AND user_id = ${userId}::uuid`;
+    },
+
+    /** Counts a change of the members of each of the chats. */
+    recordDepartures(db: Db, chatIds: readonly string[]): Promise<ChatHead[]> {
+      return db.$queryRaw`
+        UPDATE chat c SET revision = revision + 1, members_revision = revision + 1,
+          updated_at = greatest(updated_at, ${NOW})
+        WHERE c.id = ANY(${[...chatIds]}::uuid[]) RETURNING ${HEAD}`;
     },
 
     /** Counts a change that every member sees, and makes it the chat's latest activity. */
@@ -225,9 +267,10 @@ export function createChatStore(query: CancellableQuery) {
       return rows.map((row) => row.userId);
     },
 
-    async listChatIds(db: Db, userId: string): Promise<string[]> {
+    /** The first so many, by id. */
+    async listChatIds(db: Db, userId: string, limit: number): Promise<string[]> {
       const rows = await db.$queryRaw<Array<{ chatId: string }>>`
-        SELECT chat_id AS "chatId" FROM chat_member WHERE user_id = ${userId}::uuid ORDER BY chat_id`;
+        SELECT chat_id AS "chatId" FROM chat_member WHERE user_id = ${userId}::uuid ORDER BY chat_id LIMIT ${limit}`;
       return rows.map((row) => row.chatId);
     },
 

@@ -9,6 +9,7 @@ import { AppError, BadUserInputError, ForbiddenError, NotFoundError } from '../.
 import { LIMITS, readEmail, readId, readLine, readNewPassword } from '../../input-rules.ts';
 import type { Logger } from '../../logger.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
+import type { Transaction } from '../../persistence/transaction.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import type { UserRow } from '../users/user-store.ts';
@@ -226,13 +227,17 @@ export function createSessionService(options: SessionServiceOptions) {
     /** Answers how many rows of sessions that ended by themselves were removed. */
     deleteExpired: (): Promise<number> => store.deleteExpired(),
 
-    /** To be called once the account's row is gone, and its sessions with it. */
-    accountDeleted(userId: string, sessionIds: readonly string[]): void {
-      liveSessions.ended(sessionIds);
-      logger.info(
-        { event: 'security.account_deleted', userId, sessionsEnded: sessionIds.length },
-        'an account was deleted',
-      );
+    /** On every device. Answers how many ended. */
+    async endAll(userId: string, tx?: Transaction): Promise<number> {
+      const ended = await store.delete(userId, { allBut: null }, tx?.db);
+      if (tx) tx.afterCommit(() => liveSessions.ended(ended));
+      else liveSessions.ended(ended);
+      return ended.length;
+    },
+
+    /** To be called once the account's row is gone. */
+    accountDeleted(userId: string, sessionsEnded: number): void {
+      logger.info({ event: 'security.account_deleted', userId, sessionsEnded }, 'an account was deleted');
     },
   };
 }

@@ -118,6 +118,11 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
 
     changePasswordHash: (id: string, passwordHash: string, db: Db) => store.updatePasswordHash(id, passwordHash, db),
 
+    /**
+     * Until the transaction ends nobody signs in to the account, and nobody lets it into a chat. False when it is gone.
+     */
+    lock: (id: string, tx: Transaction): Promise<boolean> => store.lock(id, tx.db),
+
     /** The account's row, with everything that is only theirs. Messages stay, without an author. */
     delete: (id: string, tx: Transaction) => store.delete(id, tx.db),
   };

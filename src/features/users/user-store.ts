@@ -117,6 +117,12 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
       await db.user.update({ where: { id }, data: { passwordHash }, select: { id: true } });
     },
 
+    /** Takes the row until the transaction ends, also from who only refers to it. False when it is gone. */
+    async lock(id: string, db: Db): Promise<boolean> {
+      const rows = await db.$queryRaw<unknown[]>`SELECT 1 FROM app_user WHERE id = ${id}::uuid FOR UPDATE`;
+      return rows.length > 0;
+    },
+
     async delete(id: string, db: Db): Promise<void> {
       await db.user.deleteMany({ where: { id } });
     },
