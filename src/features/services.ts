@@ -132,6 +132,7 @@ export function createServices({
     users,
     announcer,
     userFeeds,
+    rateLimits,
     beforeMembersJoin: (tx, chatId, userIds) => messageStore.tickWith(tx.db, chatId, userIds),
     beforeMemberLeaves: (tx, chatId, userId) => messageStore.tickWithout(tx.db, chatId, userId),
   });

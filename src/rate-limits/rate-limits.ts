@@ -31,6 +31,8 @@ export interface RateLimits {
   countRefresh(sessionId: string): Promise<void>;
   /** @throws RateLimitedError */
   countSearch(userId: string): Promise<void>;
+  /** @throws RateLimitedError */
+  countGroup(userId: string): Promise<void>;
   /** Of this node, by user: for sockets and event streams. */
   userConnections: Places;
   /** Of this node, by address: for sockets, whoever is on them. */
@@ -66,7 +68,8 @@ const DAY = 86_400;
  * **register**: 30 an hour from one address. **refresh**: 120 a minute for one session, as a client's parallel requests
  * all ask with the same token; 600 a minute from one address. **search**: 30 in 10 seconds for one viewer, as
  * letters are typed; 600 a minute from one address. **A password shown again** to change it or to delete the account: 10
- * wrong ones in 15 minutes for one session, so that a stolen token does not keep the owner from it.
+ * wrong ones in 15 minutes for one session, so that a stolen token does not keep the owner from it. **group**: 300 new
+ * ones an hour by one person, as whoever is put into a group carries it until they leave.
  *
  * **Live connections** to one node: 50 of one user, 1,000 sockets from one address.
  *
@@ -82,6 +85,7 @@ const ALLOWANCES = {
   'refresh.address': { points: 600, seconds: MINUTE },
   'search.account': { points: 30, seconds: 10 },
   'search.address': { points: 600, seconds: MINUTE },
+  'group.account': { points: 300, seconds: 60 * MINUTE },
   'password.account': { points: 10 * GUESS, seconds: 15 * MINUTE },
 } as const;
 
@@ -171,6 +175,8 @@ export function createRateLimits({ redis, prefix, secret, logger }: RateLimitsOp
 
     countSearch: (userId) => countAccount('search.account', userId, 1),
 
+    countGroup: (userId) => countAccount('group.account', userId, 1),
+
     userConnections: placesFor('account', USER_CONNECTIONS),
     addressSockets: placesFor('address', ADDRESS_SOCKETS),
   };
@@ -198,6 +204,7 @@ export const UNLIMITED: RateLimits = {
   guessAgain: (_sessionId, check) => check(),
   countRefresh: async () => {},
   countSearch: async () => {},
+  countGroup: async () => {},
   userConnections: ENDLESS,
   addressSockets: ENDLESS,
 };

@@ -11,7 +11,7 @@ import { GraphQLRequestError } from '../support/document.ts';
 import { graphql } from '../support/generated/index.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';
 import type { IdentityProvider } from '../support/identity-provider.ts';
-import { registerPerson } from '../support/people.ts';
+import { openDirectChat, openGroup, registerPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { startPrivateRedis } from '../support/redis.ts';
 import type { PrivateRedis } from '../support/redis.ts';
@@ -391,6 +391,20 @@ describe('with rate limits', () => {
       expect((await ann.client().request(Search, { search: 'grace' })).users).toBeDefined();
       await delay(retryAfter * 1000);
       expect((await search(1)).users).toBeDefined();
+    });
+  });
+
+  describe('a group', () => {
+    it('is made 300 times an hour by one person; direct chats are not counted, nor is what others make', async () => {
+      const [person, other] = [await registerPerson(cluster), await registerPerson(cluster)];
+      const make = (n: number) => openGroup(person, [other], `Berth ${n}`);
+      for (let n = 0; n < 300; n += 15) await Promise.all(Array.from({ length: 15 }, (_, k) => make(n + k)));
+      const refusal = await refusalOf(make(300));
+      expect(refusal).toMatchObject({ ...LIMITED, status: 200 });
+      expect(refusal.errors[0]!.path).toEqual(['createChat']);
+      retryAfterOf(refusal, 60 * 60);
+      expect((await openDirectChat(person, other)).kind).toBe('DIRECT');
+      expect((await openGroup(other, [person])).kind).toBe('GROUP');
     });
   });
 

@@ -195,3 +195,13 @@ describe('live connections', () => {
     for (let n = 0; n < max; n += 1) expect(limits[places].take('one')).toBe(true);
   });
 });
+
+describe('a group', () => {
+  it('is made 300 times in an hour by one person', async () => {
+    for (let n = 0; n < 300; n += 1) await limits.countGroup('ann');
+    expect(await retryAfterOf(limits.countGroup('ann'))).toBe(3_600);
+    expect(await retryAfterOf(limits.countGroup('bob'))).toBeNull();
+    vi.advanceTimersByTime(60 * MINUTE);
+    expect(await retryAfterOf(limits.countGroup('ann'))).toBeNull();
+  });
+});

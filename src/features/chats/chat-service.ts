@@ -7,6 +7,7 @@ import type { PageRequest } from '../../persistence/paging.ts';
 import { isForeignKeyViolation } from '../../persistence/prisma-errors.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
+import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { LiveCursor } from '../../realtime/live-cursor.ts';
 import type { Membership } from '../../realtime/source.ts';
@@ -36,6 +37,7 @@ export interface ChatServiceOptions {
   users: UserService;
   announcer: Pick<ChangeAnnouncer<never>, 'chatChanged' | 'usersChanged'>;
   userFeeds: UserFeeds;
+  rateLimits: Pick<RateLimits, 'countGroup'>;
   /** Called behind the chat's lock before people come or one goes: read ticks may hang on them. */
   beforeMembersJoin: (tx: Transaction, chatId: string, userIds: readonly string[]) => Promise<void>;
   beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<void>;
@@ -122,6 +124,7 @@ export function createChatService(options: ChatServiceOptions) {
   async function createGroup(viewer: Viewer, memberIds: string[], title: string): Promise<ChatRow> {
     const others = memberIds.filter((id) => id !== viewer.userId);
     assertGroupSize('input.memberIds', others.length + 1);
+    await options.rateLimits.countGroup(viewer.userId);
     await assertPeople(others);
     const chatId = await withPeople(async (tx) => {
       const chatId = await store.insertGroup(tx.db, title);
