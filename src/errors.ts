@@ -47,6 +47,12 @@ export class BadUserInputError extends AppError {
   }
 }
 
+export class TooComplexError extends AppError {
+  constructor() {
+    super('QUERY_TOO_COMPLEX', 'The document asks for too much.');
+  }
+}
+
 /** What is absent and what is hidden from this viewer: the same words for both. */
 export class NotFoundError extends AppError {
   constructor() {

@@ -1,7 +1,7 @@
 import DataLoader from 'dataloader';
 import { cancelledWithAll } from '../cancellation.ts';
 import type { Cancellation } from '../cancellation.ts';
-import { AppError } from '../errors.ts';
+import { TooComplexError } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
 import { createLimiter } from '../limiter.ts';
 import type { Limiter } from '../limiter.ts';
@@ -87,12 +87,12 @@ export class Loaders {
     this.#cancellation = cancellation;
   }
 
-  /** For what is not loaded by batches. @throws AppError when it is one read too many for one operation. */
+  /** For what is not loaded by batches. @throws TooComplexError when it is one read too many for one operation. */
   async run<T>(read: (cancellation: Cancellation | undefined) => Promise<T>): Promise<T> {
     // What serves many events is not bounded by one answer.
     if (!this.#cancellation) return this.#run(() => read(undefined));
     this.#reads += 1;
-    if (this.#reads > MAX_READS) throw tooMuch();
+    if (this.#reads > MAX_READS) throw new TooComplexError();
     this.#limit ??= createLimiter(READS_AT_ONCE);
     return this.#limit(() => this.#run(() => read(this.#cancellation)));
   }
@@ -113,11 +113,11 @@ export class Loaders {
     return this.#of(this.#batches.lastMessage);
   }
 
-  /** @throws AppError when they are too many for one answer. */
+  /** @throws TooComplexError when they are too many for one answer. */
   async members(chatId: string): Promise<MemberRow[]> {
     const members = await this.#of(this.#batches.members).load(chatId);
     if (this.#cancellation) this.#members += members.length;
-    if (this.#members > MAX_MEMBERS) throw tooMuch();
+    if (this.#members > MAX_MEMBERS) throw new TooComplexError();
     return members;
   }
 
@@ -138,10 +138,6 @@ export class Loaders {
   #of<Key, Value>(batch: Batch<Key, Value>): Loader<Key, Value> {
     return new Loader(batch, this.#cancellation);
   }
-}
-
-function tooMuch(): AppError {
-  return new AppError('QUERY_TOO_COMPLEX', 'The document asks for too much.');
 }
 
 class Loader<Key, Value> {

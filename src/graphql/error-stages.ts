@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { AppError } from '../errors.ts';
+import { AppError, TooComplexError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 
 /*
@@ -18,7 +18,8 @@ export function invalid(error: GraphQLError): GraphQLError {
 }
 
 export function tooComplex(): GraphQLError {
-  return withCode(new GraphQLError('The document asks for too much.'), 'QUERY_TOO_COMPLEX');
+  const { code, message } = new TooComplexError();
+  return withCode(new GraphQLError(message), code);
 }
 
 /** The same for whatever is not on the list of documents, and however it was named. */

@@ -8,6 +8,7 @@ import {
 } from 'graphql';
 import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLSchema } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
+import type { Metrics } from '../metrics/metrics.ts';
 import { createExecute } from './compiled-operations.ts';
 import type { Context } from './context.ts';
 import { timedOut } from './deadlines.ts';
@@ -18,7 +19,6 @@ import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
 import { createDocumentList } from './document-list.ts';
 import type { DocumentRequest } from './document-list.ts';
 import type { ListedText } from './document-manifest.ts';
-import type { Metrics } from '../metrics/metrics.ts';
 import { invalid, refused, tooComplex, unparsed } from './error-stages.ts';
 import { MAX_ERRORS } from './present-error.ts';
 
