@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Listener } from './chat-feed.ts';
 import type { Tail } from './tail.ts';
@@ -35,13 +36,17 @@ export interface LaneOptions<Message> {
 /** Messages answered together. */
 const BATCH = 100;
 
+/** How many are handed something in one turn of the event loop, for which everybody else waits: some milliseconds. */
+const HANDED_IN_A_TURN = 250;
+
 /** About what a reader is given in one piece, and so what waits in memory for one that has stopped reading. */
 const PIECE_CHARACTERS = 64 * 1024;
 
 /**
  * The listeners of one feed who asked the same. Those who have everything wait here, and each message is answered once
- * for all of them; what came meanwhile is answered together and leaves in one piece. Who has not taken the last piece
- * goes on by its own position, and is back once it has caught up.
+ * for all of them. They are visited in rounds, some in each turn of the event loop, and handed what they lack by then in
+ * one piece: what is written while a round is under way goes out with it. Who has not taken the last piece goes on by
+ * its own position, and is back once it has caught up.
  *
  * Nobody is handed anything but here and by their own cursor, and never by both at once: a listener waits here only
  * while its cursor has nothing to read.
@@ -53,6 +58,8 @@ export class Lane<Message> {
   #position = 0;
   #waiting = 0;
   #running = false;
+  /** Of the round that is under way. */
+  #pieces: Pieces<Message> | null = null;
 
   constructor(options: LaneOptions<Message>) {
     this.#options = options;
@@ -93,63 +100,127 @@ export class Lane<Message> {
 
   async #run(): Promise<void> {
     const { tail } = this.#options;
+    let round: IterableIterator<Listener<Message>> | null = null;
+    /** What everybody who waits has been given when the round is over. */
+    let upTo = 0;
     for (;;) {
       const messages = this.#waiting > 0 ? tail.after(this.#position, BATCH) : [];
       if (messages?.length === 0) break;
-      const answers = messages && (await this.#answer(messages));
-      if (answers) this.#handOut(messages, answers);
-      else {
+      const pieces = messages && (await this.#answer(messages));
+      if (pieces) {
+        upTo = Math.min(round ? upTo : Infinity, pieces.behind(this.#position)!.upTo);
+        round ??= this.#listeners.values();
+        const isOver = this.#handOut(round, pieces);
+        if (!isOver) {
+          await nextTurn();
+          continue;
+        }
+        this.#position = Math.max(this.#position, upTo);
+      } else {
         this.#position = Math.max(this.#position, messages ? tail.keyOf(messages.at(-1)!) : tail.end);
         for (const listener of this.#listeners) if (listener.waitsInLane) this.#sendAway(listener);
       }
+      round = null;
     }
+    this.#pieces = null;
     this.#running = false;
   }
 
-  async #answer(messages: readonly Message[]): Promise<string[] | null> {
+  /** Messages that were answered before are not answered again, unless they have changed since. */
+  async #answer(messages: readonly Message[]): Promise<Pieces<Message> | null> {
+    const known = this.#pieces;
+    if (known?.areOf(messages)) return known;
     try {
-      const answers = await Promise.all(messages.map(this.#options.answer));
-      return answers.every((answer) => answer !== null) ? answers : null;
+      const answers = await Promise.all(
+        messages.map(async (message) => known?.find(message) ?? this.#options.answer(message)),
+      );
+      if (answers.some((answer) => answer === null)) return null;
+      this.#pieces = new Pieces(messages, answers as string[], this.#options.tail.keyOf);
+      return this.#pieces;
     } catch (error) {
       this.#options.onFailure(error);
       return null;
     }
   }
 
-  #handOut(messages: readonly Message[], answers: readonly string[]): void {
-    let piece: string[] = [];
-    let characters = 0;
-    for (const [index, answer] of answers.entries()) {
-      piece.push(answer);
-      characters += answer.length;
-      if (characters < PIECE_CHARACTERS && index < answers.length - 1) continue;
-      this.#deliver(piece, this.#options.tail.keyOf(messages[index]!));
-      piece = [];
-      characters = 0;
-    }
-  }
-
-  #deliver(piece: readonly string[], upTo: number): void {
+  /** Hands some of the round what they lack. True: there are no more. */
+  #handOut(round: Iterator<Listener<Message>>, pieces: Pieces<Message>): boolean {
     let taken = 0;
-    for (const listener of this.#listeners) {
-      if (!listener.waitsInLane || listener.position >= upTo) continue;
-      // Who came to wait while the answers were made may have a part of them, and whoever is no member any more none.
-      const isNext = listener.position <= this.#position && this.#options.mayHear(listener);
+    let handed = 0;
+    let step = round.next();
+    for (; !step.done; step = round.next()) {
+      const listener = step.value;
+      const piece = listener.waitsInLane ? pieces.behind(listener.position) : null;
+      if (!piece) continue;
       try {
-        if (isNext && listener.outlet?.push(piece)) {
-          listener.position = upTo;
-          taken += piece.length;
+        if (this.#options.mayHear(listener) && listener.outlet?.push(piece.answers)) {
+          listener.position = piece.upTo;
+          taken += piece.answers.length;
         } else this.#sendAway(listener);
       } catch (error) {
         listener.cursor.fail(error);
       }
+      handed += 1;
+      if (handed === HANDED_IN_A_TURN) break;
     }
     this.#options.metrics.delivered('shared', taken);
-    this.#position = Math.max(this.#position, upTo);
+    return step.done === true;
   }
 
   #sendAway(listener: Listener<Message>): void {
     this.leave(listener);
     listener.cursor.wake();
+  }
+}
+
+interface Piece {
+  answers: readonly string[];
+  /** The key of the last message answered. */
+  upTo: number;
+}
+
+/** Answers in the order of their messages, cut for readers that have got differently far. */
+class Pieces<Message> {
+  readonly #messages: readonly Message[];
+  readonly #answers: readonly string[];
+  readonly #keyOf: (message: Message) => number;
+  /** By the position before it: whoever has got as far is given the same object. */
+  readonly #cut = new Map<number, Piece | null>();
+
+  constructor(messages: readonly Message[], answers: readonly string[], keyOf: (message: Message) => number) {
+    this.#messages = messages;
+    this.#answers = answers;
+    this.#keyOf = keyOf;
+  }
+
+  areOf(messages: readonly Message[]): boolean {
+    return messages.length === this.#messages.length && messages.every((message, at) => message === this.#messages[at]);
+  }
+
+  /** The answer to the message, if it is the very one. */
+  find(message: Message): string | undefined {
+    return this.#answers[this.#messages.indexOf(message)];
+  }
+
+  /** What comes behind the position; null: nothing. */
+  behind(position: number): Piece | null {
+    let piece = this.#cut.get(position);
+    if (piece === undefined) {
+      piece = this.#cutBehind(position);
+      this.#cut.set(position, piece);
+    }
+    return piece;
+  }
+
+  #cutBehind(position: number): Piece | null {
+    const from = this.#messages.findIndex((message) => this.#keyOf(message) > position);
+    if (from === -1) return null;
+    let end = from;
+    let characters = 0;
+    while (end < this.#answers.length && characters < PIECE_CHARACTERS) {
+      characters += this.#answers[end]!.length;
+      end += 1;
+    }
+    return { answers: this.#answers.slice(from, end), upTo: this.#keyOf(this.#messages[end - 1]!) };
   }
 }

@@ -1,9 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { NotFoundError } from '../../src/errors.ts';
 import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
 import type { FeedKind } from '../../src/realtime/chat-feed.ts';
 import type { ChatHead, FeedMessage } from '../../src/realtime/source.ts';
-import { createQuietBroker, createTruth, turn } from '../support/chat-truth.ts';
+import { CHAT, createQuietBroker, createTruth, turn } from '../support/chat-truth.ts';
 import { deferred } from '../support/wait.ts';
 
 /** What the person was told, in order: by the lane in pieces, by the cursor one by one. */
@@ -207,6 +208,62 @@ describe('whoever', () => {
   });
 });
 
+describe('a crowd is visited in turns of the event loop', () => {
+  it('and who is visited later is given what came meanwhile in one piece', async () => {
+    const { listen, say } = setUp();
+    const crowd = Array.from({ length: 600 }, () => listen('ann'));
+    await turn();
+    say();
+    await until(() => crowd[0]!.heard.length > 0);
+    expect(crowd.at(-1)!.heard).toEqual([]);
+    for (let nth = 0; nth < 3; nth += 1) say();
+    await until(() => crowd.every(({ heard }) => heard.flat().length === 4));
+    expect(crowd[0]!.heard).toEqual([['1'], ['2', '3', '4']]);
+    expect(crowd.at(-1)!.heard).toEqual([['1', '2', '3', '4']]);
+  });
+
+  it('and is given what a message says by then', async () => {
+    const { truth, feeds, listen, asked, state, say } = setUp();
+    const crowd = Array.from({ length: 600 }, () => listen('ann'));
+    await turn();
+    say();
+    await until(() => crowd[0]!.heard.length > 0);
+    state.answer = (text) => `${text}, edited`;
+    feeds.committed(truth.edit(1));
+    await until(() => crowd.every(({ heard }) => heard.length > 0));
+    expect([crowd[0]!.heard, crowd.at(-1)!.heard]).toEqual([[['1']], [['1, edited']]]);
+    expect(asked).toEqual(['a question 1', 'a question 1']);
+  });
+
+  it('nor loses what no longer fits into a piece', async () => {
+    const { truth, feeds, listen, state, say } = setUp();
+    state.answer = (text) => text.padStart(30_000);
+    const crowd = Array.from({ length: 600 }, () => listen('ann'));
+    await turn();
+    for (let nth = 0; nth < 3; nth += 1) say();
+    await until(() => crowd[0]!.heard.length > 0);
+    state.answer = (text) => text.padStart(50_000);
+    feeds.committed(truth.edit(1));
+    feeds.committed(truth.edit(2));
+    await until(() => crowd.every(({ heard }) => heard.flat().length === 3));
+    for (const { heard } of crowd) expect(heard.flat().map(Number)).toEqual([1, 2, 3]);
+  });
+
+  it('and silenced between them when it has been removed', async () => {
+    const { truth, feeds, listen, say } = setUp();
+    const crowd = Array.from({ length: 600 }, () => listen('ann'));
+    const bob = listen('bob');
+    await turn();
+    say();
+    await until(() => crowd[0]!.heard.length > 0);
+    truth.setMember('bob', false);
+    feeds.changed(CHAT);
+    expect(await bob.ended).toBeInstanceOf(NotFoundError);
+    expect(bob.heard).toEqual([]);
+    await until(() => crowd.every(({ heard }) => heard.length > 0));
+  });
+});
+
 describe('an answer that is not for all', () => {
   it('is asked for by each', async () => {
     const { listen, state, say } = setUp();
@@ -320,6 +377,10 @@ it('tells everybody everything once, in order, whoever joins, leaves, is slow or
   for (const { after, heard } of listening)
     expect(heard.flat().map(Number)).toEqual(Array.from({ length: end - after }, (_, index) => after + 1 + index));
 });
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await nextTurn();
+}
 
 /** A small generator of random numbers, so that a failure comes again. */
 function mulberry(seed: number): () => number {
