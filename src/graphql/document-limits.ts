@@ -1,42 +1,61 @@
 import { Kind } from 'graphql';
 import type { DocumentNode, FragmentDefinitionNode, SelectionSetNode } from 'graphql';
+import { countMeetings } from './document-meetings.ts';
 
 export interface DocumentLimits {
   tokens: number;
+  /** To tell the place of an error, graphql-js goes through all lines before it: once for each error. */
+  lines: number;
   depth: number;
   aliases: number;
   directives: number;
   /** Fields, counted where each fragment is spread. */
   fields: number;
+  /** Of fields of one name in one place, each with each: what validation compares, in the whole document. */
+  meetings: number;
 }
 
-export const DOCUMENT_LIMITS: DocumentLimits = { tokens: 1_000, depth: 12, aliases: 15, directives: 50, fields: 2_000 };
+export const DOCUMENT_LIMITS: DocumentLimits = {
+  tokens: 1_000,
+  lines: 1_000,
+  depth: 12,
+  aliases: 15,
+  directives: 50,
+  fields: 2_000,
+  meetings: 10_000,
+};
 
 /** Depth of the introspection query that every tool sends; it reads the schema, not the data. */
 const INTROSPECTION_DEPTH = 16;
 
-type Measure = Omit<DocumentLimits, 'tokens'>;
+type Measure = Pick<DocumentLimits, 'depth' | 'aliases' | 'fields'>;
 
-const NOTHING: Measure = { depth: 0, aliases: 0, directives: 0, fields: 0 };
+const NOTHING: Measure = { depth: 0, aliases: 0, fields: 0 };
+
+/** Of a fragment that is being measured. */
+const UNFINISHED: Measure = { ...NOTHING };
 
 /**
  * Whether a document would cost too much; to be known before validation, whose own rules can be made to cost. Sizes are
- * those of the document with its fragments spread out, but each fragment is measured once: the check takes time in
- * proportion to the text. OWASP GraphQL cheat sheet, "DoS prevention".
+ * those of the document with its fragments spread out, but each fragment is measured once: all but the meetings take
+ * time in proportion to the text. OWASP GraphQL cheat sheet, "DoS prevention".
  */
 export function isTooComplex(document: DocumentNode, limits: DocumentLimits): boolean {
+  if (document.loc!.endToken.line > limits.lines) return true;
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
   const measured = new Map<string, Measure>();
   let directives = 0;
+  let isCircular = false;
 
   function measureFragment(name: string): Measure {
     const known = measured.get(name);
+    isCircular ||= known === UNFINISHED;
     if (known) return known;
     const fragment = fragments.get(name);
+    measured.set(name, UNFINISHED);
     // A circle, or an unknown fragment: validation will say so.
-    measured.set(name, NOTHING);
     const measure = fragment ? measureSelections(fragment.selectionSet) : NOTHING;
     measured.set(name, measure);
     return measure;
@@ -74,7 +93,8 @@ export function isTooComplex(document: DocumentNode, limits: DocumentLimits): bo
     for (const variable of definition.variableDefinitions ?? []) directives += variable.directives?.length ?? 0;
     if (exceeds(measureSelections(definition.selectionSet), limits)) return true;
   }
-  return directives > limits.directives;
+  if (directives > limits.directives) return true;
+  return !isCircular && countMeetings(document, fragments, limits.meetings) > limits.meetings;
 }
 
 function exceeds(measure: Measure, limits: DocumentLimits): boolean {

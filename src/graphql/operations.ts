@@ -1,12 +1,14 @@
 import {
   getOperationAST,
   GraphQLError,
+  NoFragmentCyclesRule,
   NoSchemaIntrospectionCustomRule,
   parse,
   specifiedRules,
+  UniqueFragmentNamesRule,
   validate,
 } from 'graphql';
-import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLSchema } from 'graphql';
+import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLSchema, ValidationRule } from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createExecute } from './compiled-operations.ts';
@@ -24,6 +26,10 @@ import { MAX_ERRORS } from './present-error.ts';
 
 /** Room for all documents of several apps. */
 const DOCUMENT_CACHE_CHARACTERS = 256 * 1024;
+
+/** What comes first: in a circle of fragments, the other rules compare more than document-meetings.ts can count. */
+const RULES_OF_FRAGMENTS: readonly ValidationRule[] = [NoFragmentCyclesRule, UniqueFragmentNamesRule];
+const OTHER_RULES = specifiedRules.filter((rule) => !RULES_OF_FRAGMENTS.includes(rule));
 
 /** What is done with an operation, whatever the transport, one after the other. */
 export interface Operations {
@@ -57,7 +63,7 @@ export function createOperations(
   schema: GraphQLSchema,
   { introspection, deadlines, metrics, listed }: OperationsOptions,
 ): Operations {
-  const rules = introspection ? specifiedRules : [...specifiedRules, NoSchemaIntrospectionCustomRule];
+  const rules = introspection ? OTHER_RULES : [...OTHER_RULES, NoSchemaIntrospectionCustomRule];
   // A document that cannot be parsed is not worth the memory.
   const parsed = createDocumentCache(DOCUMENT_CACHE_CHARACTERS);
   const validated = new WeakMap<DocumentNode, readonly GraphQLError[]>();
@@ -74,7 +80,9 @@ export function createOperations(
   function findErrors(document: DocumentNode): readonly GraphQLError[] {
     try {
       // The next one would be shown to nobody, and to look for what was meant takes time.
-      return validate(schema, document, rules, { maxErrors: MAX_ERRORS });
+      const options = { maxErrors: MAX_ERRORS };
+      const errors = validate(schema, document, RULES_OF_FRAGMENTS, options);
+      return errors.length > 0 ? errors : validate(schema, document, rules, options);
     } catch (error) {
       // A subscription whose field depends on a variable: graphql-js looks for its value while there is none.
       if (error instanceof GraphQLError) return [error];

@@ -74,6 +74,12 @@ describe('over HTTP', () => {
     ['15 aliases', `{ ${times(15, (i) => `a${i}: __typename`).join(' ')} }`],
     ['50 directives', `{ ${times(50, () => '__typename @skip(if: false)').join(' ')} }`],
     ['1,000 tokens', manyOperations(200), 'A0'],
+    ['1,000 lines', `{ __typename${'\n'.repeat(999)} }`],
+    ['the same small field 99 times', `{ ${times(99, () => 'me{id}').join(' ')} }`],
+    [
+      'thirty components that select the same of themselves',
+      `{ me { ${times(30, (i) => `...f${i}`).join(' ')} } } ${times(30, (i) => `fragment f${i} on User { id firstName lastName avatarUrl isOnline lastSeenAt }`).join(' ')}`,
+    ],
     [
       'a screen of chats with their newest messages',
       `{ ${chats('first: 50', `id title unreadCount lastMessage { body author { firstName } } members { role user { id firstName isOnline } } ${messages('last: 20', 'id seq body createdAt author { id }')}`)} }`,
@@ -83,6 +89,19 @@ describe('over HTTP', () => {
     const response = await post(query, { operationName });
     expect(response.json).not.toHaveProperty('errors');
     expect(response.json).toHaveProperty('data');
+  });
+
+  it.each([
+    ['a circle of fragments', '{ none ...f } fragment f on Query { none ...f }', /within itself/],
+    [
+      'two fragments of one name',
+      '{ none ...f } fragment f on Query { none } fragment f on Query { none }',
+      /only one/,
+    ],
+  ])('beside %s nothing else is looked at', async (_name, query, message) => {
+    const response = await post(query);
+    expect(codesOf(response)).toEqual(['GRAPHQL_VALIDATION_FAILED']);
+    expect(response.json.errors[0].message).toMatch(message);
   });
 
   it('a page size that no list has is still told as that', async () => {

@@ -43,6 +43,21 @@ const hostile: Hostile[] = [
     code: 'GRAPHQL_VALIDATION_FAILED',
   },
   {
+    name: 'a circle of fragments beside repeated fields',
+    query: `{ ${times(150, () => 'me{id}').join(' ')} ...f0 } ${user(0, spreads(1))}`,
+    code: 'GRAPHQL_VALIDATION_FAILED',
+  },
+  {
+    name: 'a circle that two fragments of one name hide, beside repeated fields',
+    query: `{ ${times(150, () => 'me{id}').join(' ')} } ${user(0, 'id')} ${user(1, spreads(1))} ${user(0, spreads(1, 1))}`,
+    code: 'GRAPHQL_VALIDATION_FAILED',
+  },
+  {
+    name: '900 subscriptions in one',
+    query: `subscription { ${times(900, (i) => `a${i}`).join(' ')} }`,
+    code: 'GRAPHQL_VALIDATION_FAILED',
+  },
+  {
     name: '900 unknown fields',
     query: `{ ${times(900, (i) => `a${i}`).join(' ')} }`,
     code: 'GRAPHQL_VALIDATION_FAILED',

@@ -66,6 +66,42 @@ export const bombs: Bomb[] = [
   { name: '1,001 tokens', query: manyOperations(200).replace('__typename', '__typename __typename') },
   { name: '900 repeated fields', query: `{ ${'__typename '.repeat(900)} }` },
   { name: '20,000 repeated fields', query: `{ ${'id '.repeat(20_000)} }` },
+  { name: '1,001 lines', query: `{ __typename${'\n'.repeat(1_000)} }` },
+  { name: '45,000 lines before what is wrong', query: `{ ${'\n'.repeat(45_000)} a b c }` },
+  { name: 'the same small field 245 times', query: `{ ${times(245, () => 'me{id}').join(' ')} }` },
+  {
+    name: 'the same field of the same field',
+    query: `{ ${times(100, () => 'chats{edges{node{id}}}').join(' ')} }`,
+  },
+  {
+    name: 'the same field in inline fragments of several types',
+    query: `{ ${times(150, (i) => `...on ${['Query', 'User', 'Chat'][i % 3]}{id}`).join(' ')} }`,
+  },
+  { name: 'the same field with other arguments', query: `{ ${times(120, (i) => `chat(id:${i}){id}`).join(' ')} }` },
+  {
+    name: 'the same field in each of a hundred fragments',
+    query: `{ ${times(90, (i) => `...f${i}`).join(' ')} } ${times(90, (i) => `fragment f${i} on Query{me{id}}`).join(' ')}`,
+  },
+  {
+    name: 'fragments that spread those behind them, in every place',
+    query: `{ me { ...f0 } } ${times(24, (i) => `fragment f${i} on User { id ${times(Math.min(12, 24 - i), (j) => `...f${i + j + 1}`).join(' ')} }`).join(' ')} fragment f24 on User { id }`,
+  },
+  {
+    name: 'spreads of fragments that are not there, over and over',
+    query: `{ ${times(23, (i) => `me{${times(20, (j) => `...f${i}x${j}`).join(' ')}}`).join(' ')} }`,
+  },
+  {
+    name: 'repeated fields in a fragment that nobody spreads',
+    query: `{ __typename } fragment f on Query { ${times(200, () => 'me{id}').join(' ')} }`,
+  },
+  {
+    name: 'repeated fields in the first of two fragments of one name',
+    query: `{ __typename } fragment f on Query { ${times(200, () => 'me{id}').join(' ')} } fragment f on Query { __typename }`,
+  },
+  {
+    name: 'sixty operations of a hundred fields',
+    query: `${times(60, (i) => `query A${i} { ...f }`).join(' ')} fragment f on Query { ${times(20, (i) => `me { ...g${i} }`).join(' ')} } ${times(20, (i) => `fragment g${i} on User { id firstName lastName isOnline }`).join(' ')}`,
+  },
   { name: '1,000 variables', query: `query (${times(1_000, (i) => `$a${i}: Int`).join(' ')}) { __typename }` },
   {
     name: 'an introspection that goes in circles',
