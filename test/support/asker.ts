@@ -9,8 +9,8 @@ import type { Socket } from './sockets.ts';
 import { ConnectionClosedError } from './stream.ts';
 import type { Stream } from './stream.ts';
 
-/** Over HTTP a subscription is answered by server-sent events. */
-export type Way = 'http' | 'websocket';
+/** Over HTTP a subscription is answered by server-sent events, too. */
+export type Way = 'http' | 'sse' | 'websocket';
 
 export interface Answer {
   /** As it travels, as far as the way lets one see. */
@@ -63,7 +63,7 @@ export function createAsker(cluster: Cluster): Asker {
       return firstOf(async () =>
         (await (who ? socketOf(who) : nobody(cluster).openSocket())).subscribe(query, variables),
       );
-    if (operation === OperationTypeNode.SUBSCRIPTION)
+    if (way === 'sse' || operation === OperationTypeNode.SUBSCRIPTION)
       return firstOf(() => (who?.client() ?? nobody(cluster)).subscribe(query, variables, { transport: 'sse' }));
     return post(who, { query, variables });
   }
