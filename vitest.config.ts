@@ -35,7 +35,7 @@ const STORIES = ['test/api/**/*.test.ts', 'test/realtime/**/*.test.ts', 'test/fa
 const STORIES_OF_BOTH = atFullSize(STORIES, [
   'test/api/{concurrent-sends,first-conversation,provider-login,send-bursts,send-message}.test.ts',
   'test/realtime/{live-chats,live-messages,right-to-hear}.test.ts',
-  'test/faults/{deadlines,kill-loop,model,races}.test.ts',
+  'test/faults/{deadlines,first-start,kill-loop,model,races}.test.ts',
 ]);
 
 /** The stories, told to one process with everything inside it, or to two that share PostgreSQL and Redis. */

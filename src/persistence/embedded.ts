@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PGlite } from '@electric-sql/pglite';
@@ -6,6 +6,7 @@ import { PrismaPGlite } from 'pglite-prisma-adapter';
 import type { Logger } from '../logger.ts';
 import { acquireDataDirLock } from './data-dir-lock.ts';
 import type { Database } from './database.ts';
+import { templateFile, unpackTemplate } from './embedded-template.ts';
 import { withWholeScripts } from './migration-adapter.ts';
 import type { MigrationAdapter } from './migration-adapter.ts';
 import { applyMigrations, pendingMigrations } from './migrations.ts';
@@ -63,12 +64,25 @@ export async function startEmbedded(dataDir: string): Promise<EmbeddedEngine> {
   }
   const lock = acquireDataDirLock(dataDir);
   try {
+    if (!existsSync(directory)) await makeDatabase(directory);
     return await startPGlite(directory, () => lock.release());
   } catch (error) {
     lock.release();
     const reason = (error as Error).message;
     throw new DatabaseOpenError(`The embedded database in ${directory} does not start: ${reason}`, { cause: error });
   }
+}
+
+/**
+ * Made beside its place, for nobody else's eyes, and then put there: a process that is killed meanwhile leaves nothing
+ * that could be taken for a database. Without the build's template it takes seconds.
+ */
+async function makeDatabase(directory: string): Promise<void> {
+  const unfinished = `${directory}.new`;
+  rmSync(unfinished, { recursive: true, force: true });
+  mkdirSync(unfinished, { mode: 0o700 });
+  if (!unpackTemplate(await templateFile(), unfinished)) await (await PGlite.create(unfinished)).close();
+  renameSync(unfinished, directory);
 }
 
 /** Empty, and gone when it is closed. */

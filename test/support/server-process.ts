@@ -67,10 +67,12 @@ export async function startServer(options: {
   cwd: string;
   /** Takes the lines of standard error, for a test that reads them before the server is ready. */
   logs?: string[];
+  /** Of another build than that of this repository. */
+  main?: string;
 }): Promise<ServerProcess> {
   const inherited = INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
   const flags = isBrief && options.env['DATABASE_URL'] !== undefined ? BRIEF_FLAGS : [];
-  const child = spawn(process.execPath, [...flags, '--enable-source-maps', MAIN], {
+  const child = spawn(process.execPath, [...flags, '--enable-source-maps', options.main ?? MAIN], {
     cwd: options.cwd,
     env: {
       ...Object.fromEntries(inherited),
