@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -18,8 +17,6 @@ declare module 'vitest' {
     backend: Backend;
     /** A migrated database that `CREATE DATABASE … TEMPLATE` may copy. */
     templateDatabase: string;
-    /** A migrated embedded data directory to copy. */
-    templateDataDir: string;
   }
 }
 
@@ -65,11 +62,14 @@ interface Place {
   remove(): Promise<void>;
 }
 
+/** A new data directory, which is that of each cluster. */
+const EMBEDDED_PLACE: Place = { env: {}, remove: async () => {} };
+
 /** One per test file: `beforeAll(async () => void (cluster = await startCluster()))`, `afterAll(() => cluster.stop())`. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const directory = await temporaryDirectory('cluster');
   const dataDir = join(directory.path, 'data');
-  const place = backend === 'embedded' ? await makeEmbeddedPlace(dataDir) : await makeDistributedPlace();
+  const place = backend === 'embedded' ? EMBEDDED_PLACE : await makeDistributedPlace();
   const sharedEnv = {
     LOG_LEVEL: 'info',
     JWT_SECRET: randomBytes(32).toString('hex'),
@@ -145,11 +145,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     startNode,
     stop,
   };
-}
-
-async function makeEmbeddedPlace(dataDir: string): Promise<Place> {
-  await cp(inject('templateDataDir'), dataDir, { recursive: true });
-  return { env: {}, remove: async () => {} };
 }
 
 async function makeDistributedPlace(): Promise<Place> {

@@ -29,15 +29,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     // Of all projects, the browser's alone can do without.
     if (names.some((name) => name !== 'browser')) undo.push(await provideServers());
     const wanted = project.vitest.projects.map(({ config }) => config.provide.backend);
-    const templates: Promise<() => Promise<void>>[] = [];
     if (wanted.includes('embedded') || wanted.includes('distributed')) assertBuilt('src', 'dist/main.js', 'build');
     if (names.includes('browser'))
       assertBuilt('examples/ionic-chat/src', 'examples/ionic-chat/dist/index.html', 'build:app');
-    if (wanted.includes('embedded')) templates.push(provideDataDirTemplate(project));
-    if (wanted.includes('distributed')) templates.push(provideDatabaseTemplate(project));
-    const settled = await Promise.allSettled(templates);
-    for (const result of settled) if (result.status === 'fulfilled') undo.push(result.value);
-    for (const result of settled) if (result.status === 'rejected') throw result.reason;
+    if (wanted.includes('distributed')) undo.push(await provideDatabaseTemplate(project));
   } catch (error) {
     await teardown();
     throw error;
@@ -93,13 +88,6 @@ function assertBuilt(source: string, result: string, script: string): void {
     );
 }
 
-async function provideDataDirTemplate(project: TestProject): Promise<() => Promise<void>> {
-  const directory = await temporaryDirectory('template');
-  await migrate({ DATA_DIR: directory.path });
-  project.provide('templateDataDir', directory.path);
-  return () => directory.remove();
-}
-
 async function provideDatabaseTemplate(project: TestProject): Promise<() => Promise<void>> {
   const base = process.env.TEST_DATABASE_URL!;
   const name = `parley_test_${randomBytes(4).toString('hex')}`;
@@ -142,7 +130,7 @@ async function dropDatabases(base: string, template: string): Promise<void> {
 }
 
 /** In a process of its own: what a server would do at its start, and nothing else. */
-async function migrate(target: { DATABASE_URL?: string; DATA_DIR: string }): Promise<void> {
+async function migrate(target: { DATABASE_URL: string; DATA_DIR: string }): Promise<void> {
   await promisify(execFile)(process.execPath, ['--import', 'tsx', join(root, 'prisma/migrate.ts'), 'deploy'], {
     cwd: root,
     env: { PATH: process.env.PATH, ...target },
