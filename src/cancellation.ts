@@ -9,9 +9,17 @@ export interface Cancellation {
 /** Of what several wait for at once: cancelled when all of them are. Undefined: one of them never is. */
 export function cancelledWithAll(waiting: ReadonlyArray<Cancellation | undefined>): Cancellation | undefined {
   if (waiting.includes(undefined)) return undefined;
-  return {
-    get isCancelled() {
-      return waiting.every((one) => one!.isCancelled);
-    },
-  };
+  return new CommonCancellation(waiting as readonly Cancellation[]);
+}
+
+class CommonCancellation implements Cancellation {
+  readonly #waiting: readonly Cancellation[];
+
+  constructor(waiting: readonly Cancellation[]) {
+    this.#waiting = waiting;
+  }
+
+  get isCancelled(): boolean {
+    return this.#waiting.every((one) => one.isCancelled);
+  }
 }

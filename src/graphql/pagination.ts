@@ -60,12 +60,7 @@ export function readCursor<Key>(field: string, text: string | null | undefined, 
 
 /** The Relay connection of a page (GraphQL Cursor Connections Specification). A cursor is written when it is asked for. */
 export function toConnection<Item, Key>(page: Page<Item>, keyOf: (item: Item) => Key, codec: CursorCodec<Key>) {
-  const edges = page.items.map((node) => ({
-    node,
-    get cursor() {
-      return codec.encode(keyOf(node));
-    },
-  }));
+  const edges = page.items.map((node) => new Edge(node, keyOf, codec));
   return {
     edges,
     pageInfo: {
@@ -75,6 +70,26 @@ export function toConnection<Item, Key>(page: Page<Item>, keyOf: (item: Item) =>
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
+}
+
+/**
+ * With a getter of its class: one that is written into each object is kept by V8 among what is old, and from there its
+ * item is kept from the quick collection of garbage.
+ */
+class Edge<Item, Key> {
+  readonly node: Item;
+  readonly #keyOf: (item: Item) => Key;
+  readonly #codec: CursorCodec<Key>;
+
+  constructor(node: Item, keyOf: (item: Item) => Key, codec: CursorCodec<Key>) {
+    this.node = node;
+    this.#keyOf = keyOf;
+    this.#codec = codec;
+  }
+
+  get cursor(): string {
+    return this.#codec.encode(this.#keyOf(this.node));
+  }
 }
 
 /** Cursors that are one string, marked with the name of their list. */

@@ -5,6 +5,7 @@ import { readPageRequest, stringCursors, toConnection } from '../../src/graphql/
 import type { PageArguments } from '../../src/graphql/pagination.ts';
 import { toPage } from '../../src/persistence/paging.ts';
 import type { PageRequest } from '../../src/persistence/paging.ts';
+import { keptBy } from '../support/garbage.ts';
 
 const cursors = stringCursors<number>('number', String, (text) => (/^\d+$/.test(text) ? Number(text) : null));
 const cursor = (key: number) => cursors.encode(key);
@@ -91,10 +92,25 @@ describe('a page', () => {
 describe('a connection', () => {
   it('names its first and last edge', () => {
     const page = { items: [4, 5, 6], hasNextPage: true, hasPreviousPage: false };
-    expect(toConnection(page, (item) => item, cursors)).toEqual({
-      edges: [4, 5, 6].map((node) => ({ cursor: cursor(node), node })),
-      pageInfo: { hasNextPage: true, hasPreviousPage: false, startCursor: cursor(4), endCursor: cursor(6) },
+    const { edges, pageInfo } = toConnection(page, (item) => item, cursors);
+    expect(edges.map((edge) => [edge.node, edge.cursor])).toEqual([4, 5, 6].map((node) => [node, cursor(node)]));
+    expect(pageInfo).toEqual({
+      hasNextPage: true,
+      hasPreviousPage: false,
+      startCursor: cursor(4),
+      endCursor: cursor(6),
     });
+  });
+
+  it('that nobody holds goes with the quick collection of garbage', async () => {
+    const bytes = 4_000;
+    const kept = await keptBy(() => {
+      for (let nth = 0; nth < 1_000; nth += 1) {
+        const items = [new Array<number>(bytes / 8).fill(nth)];
+        toConnection({ items, hasNextPage: false, hasPreviousPage: false }, () => nth, cursors);
+      }
+    });
+    expect(kept).toBeLessThan((1_000 * bytes) / 4);
   });
 
   it('has no cursors when it is empty', () => {
