@@ -9,6 +9,7 @@ import type { MigrationAdapter } from './migration-adapter.ts';
 import { MigrationError, applyMigrations, pendingMigrations } from './migrations.ts';
 import { DatabaseOpenError } from './open-error.ts';
 import { isUnavailable, isUniqueViolation } from './prisma-errors.ts';
+import { clientThatWaits } from './postgres-client.ts';
 import { createPrisma, warmUp } from './prisma-client.ts';
 import { createQuery } from './query.ts';
 import { createStatementNames } from './statement-names.ts';
@@ -34,7 +35,7 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     }),
     max: poolSize,
-    query_timeout: ANSWER_TIMEOUT_MS,
+    Client: clientThatWaits(ANSWER_TIMEOUT_MS),
   });
   // Without a listener, the loss of an idle connection would end the process.
   pool.on('error', lossReporter(target, logger));

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
 import { openDatabase } from '../../src/persistence/database.ts';
+import { keptBy } from '../support/garbage.ts';
 
 it('A connection to PostgreSQL plans what comes again only once', async () => {
   const database = await openDatabase({
@@ -19,3 +20,27 @@ it('A connection to PostgreSQL plans what comes again only once', async () => {
     await database.close();
   }
 });
+
+it.each([undefined, { isCancelled: false }])(
+  'What a statement found goes with the quick collection: %j',
+  async (until) => {
+    const database = await openDatabase({
+      url: process.env.TEST_DATABASE_URL!,
+      dataDir: '',
+      poolSize: 1,
+      logger: createLogger('silent'),
+    });
+    const bytes = 4_000;
+    const read = async (times: number) => {
+      for (let nth = 0; nth < times; nth += 1)
+        await database.query.until(until)`SELECT string_to_array(repeat(${'text '}, ${bytes / 8}::int), ' ') AS words`;
+    };
+    try {
+      // Until it is compiled.
+      await read(1_000);
+      expect(await keptBy(() => read(500))).toBeLessThan((500 * bytes) / 4);
+    } finally {
+      await database.close();
+    }
+  },
+);
