@@ -1,12 +1,12 @@
-import type { SqlDriverAdapter, SqlQueryable } from '@prisma/driver-adapter-utils';
 import type pg from 'pg';
 import type { Cancellation } from '../cancellation.ts';
 import { TimeoutError } from '../errors.ts';
 import { Slots } from '../slots.ts';
 import { requestCancel } from './cancel-request.ts';
-import { extend } from './migration-adapter.ts';
+import { readRows } from './postgres-rows.ts';
 import { isStatementCancelled } from './prisma-errors.ts';
 import type { StatementRunner } from './query.ts';
+import type { StatementNames } from './statement-names.ts';
 
 const LOOK_EVERY_MS = 100;
 /** As long as any connection to PostgreSQL may take to come about. */
@@ -27,24 +27,14 @@ export interface CancellableReads extends StatementRunner {
  * Ends statements that nobody waits for any more, with one timer for all. A connection goes back to the pool only when a
  * request to cancel cannot meet its next statement.
  */
-export function createCancellableReads(adapter: SqlDriverAdapter, pool: pg.Pool): CancellableReads {
+export function createCancellableReads(pool: pg.Pool, nameOf: StatementNames): CancellableReads {
   const underWay = new Slots<Read>();
-  const adapters = new WeakMap<pg.PoolClient, SqlQueryable>();
 
   const timer = setInterval(() => {
     underWay.forEach((read) => {
       if (read.cancellation.isCancelled) read.cancelling ??= requestCancel(read.client, CANCEL_TIMEOUT_MS);
     });
   }, LOOK_EVERY_MS).unref();
-
-  /** The adapter itself goes to the pool, and does not tell which connection it was given. */
-  function adapterOn(client: pg.PoolClient): SqlQueryable {
-    const known = adapters.get(client);
-    if (known) return known;
-    const own = extend(adapter, { client } as object);
-    adapters.set(client, own);
-    return own;
-  }
 
   function letGo({ client, cancelling }: Read, error?: Error): void {
     if (!cancelling) return client.release(error);
@@ -55,7 +45,7 @@ export function createCancellableReads(adapter: SqlDriverAdapter, pool: pg.Pool)
 
   return {
     async queryRaw(statement, cancellation) {
-      if (!cancellation) return adapter.queryRaw(statement);
+      if (!cancellation) return readRows(pool, statement, nameOf(statement));
       const client = await pool.connect();
       // Which it may have waited for.
       if (cancellation.isCancelled) {
@@ -66,7 +56,7 @@ export function createCancellableReads(adapter: SqlDriverAdapter, pool: pg.Pool)
       const slot = underWay.take(read);
       let failure: Error | undefined;
       try {
-        return await adapterOn(client).queryRaw(statement);
+        return await readRows(client, statement, nameOf(statement));
       } catch (error) {
         failure = error as Error;
         throw error;

@@ -41,7 +41,8 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
   pool.on('error', lossReporter(target, logger));
   // Nor may one do so that is just changing hands: then neither the pool nor Prisma listens. Who has it next finds out.
   pool.on('connect', (client) => client.on('error', () => {}));
-  const factory = new PrismaPg(pool, { schema: target.schema, statementNameGenerator: createStatementNames() });
+  const nameOf = createStatementNames();
+  const factory = new PrismaPg(pool, { schema: target.schema, statementNameGenerator: nameOf });
   try {
     const adapter = await factory.connect();
     const prisma = createPrisma(factory);
@@ -49,7 +50,7 @@ export async function openPostgres(url: string, poolSize: number, logger: Logger
       if ((await pendingMigrations(adapter)).length > 0) await migrate(target, logger);
       await warmUp(prisma);
     });
-    const reads = createCancellableReads(adapter, pool);
+    const reads = createCancellableReads(pool, nameOf);
     const close = async () => {
       reads.stop();
       await prisma.$disconnect();

@@ -8,8 +8,8 @@ import type { Db } from './transaction.ts';
 /**
  * Runs a statement of our own, outside of any transaction, and answers its rows: query`SELECT … ${value}`.
  *
- * It goes to the driver adapter beneath the Prisma client, by the same pool: the client's own `$queryRaw` sends the
- * same statement and decodes the same rows at two to four times the processor time. A column that is called
+ * It goes beneath the Prisma client, by the same pool or to the driver adapter of the embedded database: the client's own
+ * `$queryRaw` sends the same statement and decodes the same rows at two to four times the processor time. A column that is called
  * `author.name` is the name in the row's author, who is null where the `author.id` is: for what a LEFT JOIN finds.
  */
 export interface Query {
@@ -38,7 +38,7 @@ export function queryWithin(db: Db): Query {
 /** The text says of every value what it is: an `::uuid[]`, a column to compare with. */
 const UNTYPED: ArgType = { scalarType: 'unknown', arity: 'scalar' };
 
-/** What an adapter leaves as text. */
+/** What an adapter leaves as text; of what is decoded already, no type is told. */
 const DECODERS: Partial<Record<ColumnType, (value: never) => unknown>> = {
   [ColumnTypeEnum.Int64]: (text: string) => BigInt(text),
   [ColumnTypeEnum.DateTime]: (text: string) => new Date(text),

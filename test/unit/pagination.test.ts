@@ -106,7 +106,7 @@ describe('a connection', () => {
     const bytes = 4_000;
     const kept = await keptBy(() => {
       for (let nth = 0; nth < 1_000; nth += 1) {
-        const items = [new Array<number>(bytes / 8).fill(nth)];
+        const items = [Array.from({ length: bytes / 8 }, () => nth)];
         toConnection({ items, hasNextPage: false, hasPreviousPage: false }, () => nth, cursors);
       }
     });
