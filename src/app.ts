@@ -23,6 +23,7 @@ import { readPatiently } from './realtime/patience.ts';
 import { createSweep } from './realtime/sweep.ts';
 import { watchAnswers } from './server/answer-watch.ts';
 import { createClientReader } from './server/client-reader.ts';
+import { limitConnections } from './server/connection-limits.ts';
 import { createOriginGuard } from './server/edge.ts';
 import { createHealth } from './server/health.ts';
 import { createHttpServer } from './server/http.ts';
@@ -66,7 +67,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   const broker = await createBroker(config, logger);
   const redis = await connectRedis(config, logger);
   const rateLimits = config.rateLimit
-    ? createRateLimits({ redis, prefix: config.redisPrefix, secret: config.jwtSecret, logger })
+    ? createRateLimits({
+        redis,
+        prefix: config.redisPrefix,
+        secret: config.jwtSecret,
+        connections: config.connections,
+        logger,
+      })
     : UNLIMITED;
   const services = createServices({ ...database, config, broker, rateLimits, nodeId: uuidv7(), logger, metrics });
   const connections = createConnections({
@@ -143,6 +150,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       );
     },
   });
+  limitConnections(server, rateLimits);
   const answers = watchAnswers(server, logger, metrics);
   const webSockets = attachWebSocket(server, {
     graphql,

@@ -47,6 +47,8 @@ export interface Config {
   rateLimit: boolean;
   /** How many proxies in front say in X-Forwarded-For and -Proto whom they speak for, and how. 0: these are ignored. */
   trustProxy: number;
+  /** Connections that are open to this process: of everybody, and of one address. */
+  connections: { all: number; ofAddress: number };
   graphiql: boolean;
   introspection: boolean;
   /** The only documents that are run. Undefined: any is. */
@@ -122,6 +124,11 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65535, 'must be a port, 0 to 65535');
 
+const connections = z
+  .string()
+  .regex(/^[1-9][0-9]{0,5}$/, 'must be a number of connections, 1 to 999999')
+  .transform(Number);
+
 const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, 'must have 32 bytes or more');
 
 const pem = z.string().transform((text, context) => {
@@ -184,6 +191,8 @@ const settings = z.object({
     .regex(/^[0-9]$/, 'must be a number of proxies, 0 to 9')
     .transform(Number)
     .default(0),
+  MAX_CONNECTIONS: connections.default(10_000),
+  ADDRESS_CONNECTIONS: connections.default(2_000),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
   PERSISTED_DOCUMENTS: manifest.optional(),
@@ -233,6 +242,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     appDir: appDir(s.APP_DIR),
     rateLimit: s.RATE_LIMIT,
     trustProxy: s.TRUST_PROXY,
+    // A proxy's own address speaks for everybody behind it.
+    connections: { all: s.MAX_CONNECTIONS, ofAddress: s.TRUST_PROXY > 0 ? Infinity : s.ADDRESS_CONNECTIONS },
     graphiql: s.GRAPHIQL ?? !(production || s.PERSISTED_DOCUMENTS),
     introspection: s.INTROSPECTION ?? !production,
     persistedDocuments: s.PERSISTED_DOCUMENTS,

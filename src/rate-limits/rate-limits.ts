@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { RateLimitedError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { createSparingLog } from '../sparing-log.ts';
 import { createPlaces } from './places.ts';
 import type { Places } from './places.ts';
 import { createQuota } from './quota.ts';
@@ -37,6 +38,10 @@ export interface RateLimits {
   userConnections: Places;
   /** Of this node, by address: for sockets, whoever is on them. */
   addressSockets: Places;
+  /** Of this node, for connections, whatever is said on them. The key does not matter. */
+  connections: Places;
+  /** The same, by address. */
+  addressConnections: Places;
 }
 
 /** What a wrong guess costs. */
@@ -71,7 +76,8 @@ const DAY = 86_400;
  * wrong ones in 15 minutes for one session, so that a stolen token does not keep the owner from it. **group**: 300 new
  * ones an hour by one person, as whoever is put into a group carries it until they leave.
  *
- * **Live connections** to one node: 50 of one user, 1,000 sockets from one address.
+ * **Live connections** to one node: 50 of one user, 1,000 sockets from one address. **Connections** of any kind to one
+ * node: by setting, 2,000 from one address and 10,000 in all.
  *
  * An address is an IPv4 address or the /64 of an IPv6 address: one customer's.
  */
@@ -101,10 +107,11 @@ export interface RateLimitsOptions {
   prefix: string;
   /** Keeps e-mails and addresses out of Redis and of logs. */
   secret: Uint8Array;
+  connections: { all: number; ofAddress: number };
   logger: Logger;
 }
 
-export function createRateLimits({ redis, prefix, secret, logger }: RateLimitsOptions): RateLimits {
+export function createRateLimits({ redis, prefix, secret, connections, logger }: RateLimitsOptions): RateLimits {
   const key = Buffer.from(hkdfSync('sha256', secret, new Uint8Array(), 'parley rate limits', 32));
   const hide = (text: string) => createHmac('sha256', key).update(text).digest('base64url').slice(0, 22);
   const quotas = Object.fromEntries(
@@ -124,10 +131,13 @@ export function createRateLimits({ redis, prefix, secret, logger }: RateLimitsOp
     throw new RateLimitedError(retryAfter);
   }
 
-  function placesFor(by: 'account' | 'address', max: number): Places {
-    return createPlaces(max, (id) =>
-      logger.warn({ event: 'security.rate_limited', operation: 'connect', by, [by]: hide(id) }, 'rate limited'),
-    );
+  /** Told sparingly: who comes and goes at the limit finds it free and full all the time. */
+  function placesFor(by: 'account' | 'address' | 'node', max: number): Places {
+    const log = createSparingLog((id: string, heldBack) => {
+      const who = by === 'node' ? {} : { [by]: hide(id) };
+      logger.warn({ event: 'security.rate_limited', operation: 'connect', by, ...who, heldBack }, 'rate limited');
+    });
+    return createPlaces(max, log);
   }
 
   async function countAccount(name: QuotaName, id: string, points: number): Promise<void> {
@@ -179,6 +189,8 @@ export function createRateLimits({ redis, prefix, secret, logger }: RateLimitsOp
 
     userConnections: placesFor('account', USER_CONNECTIONS),
     addressSockets: placesFor('address', ADDRESS_SOCKETS),
+    connections: placesFor('node', connections.all),
+    addressConnections: placesFor('address', connections.ofAddress),
   };
 }
 
@@ -207,4 +219,6 @@ export const UNLIMITED: RateLimits = {
   countGroup: async () => {},
   userConnections: ENDLESS,
   addressSockets: ENDLESS,
+  connections: ENDLESS,
+  addressConnections: ENDLESS,
 };

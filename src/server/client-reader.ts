@@ -45,7 +45,8 @@ function withoutPort(text: string): string {
   return bracketed ?? plain ?? text;
 }
 
-function customerOf(address: string): string {
+/** An IPv4 address, or the network of an IPv6 address. */
+export function customerOf(address: string): string {
   if (isIPv4(address) || !isIP(address)) return address;
   const parsed = ipaddr.process(address);
   // As a server on all interfaces is told of it.

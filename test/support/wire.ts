@@ -16,9 +16,9 @@ export interface Wire {
   destroy(): void;
 }
 
-export function openWire({ port }: { port: number }): Promise<Wire> {
+export function openWire({ port }: { port: number }, from = '127.0.0.1'): Promise<Wire> {
   let received = '';
-  const socket = connect(port, '127.0.0.1').setEncoding('latin1');
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from }).setEncoding('latin1');
   socket.on('data', (chunk: string) => (received += chunk));
   const closed = new Promise<string>((resolve) => socket.on('close', () => resolve(received)));
   const wire: Wire = {

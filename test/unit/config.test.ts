@@ -35,6 +35,7 @@ describe('without settings', () => {
       databasePoolSize: 10,
       rateLimit: true,
       trustProxy: 0,
+      connections: { all: 10_000, ofAddress: 2_000 },
       graphiql: true,
       introspection: true,
       persistedDocuments: undefined,
@@ -79,6 +80,13 @@ describe('given settings', () => {
   it('limits no rates when told so, and trusts as many proxies as it is told of', () => {
     const config = readConfig({ JWT_SECRET: SECRET, RATE_LIMIT: 'off', TRUST_PROXY: '2' });
     expect(config).toMatchObject({ rateLimit: false, trustProxy: 2 });
+  });
+
+  it('limits connections by address, unless proxies stand for everybody', () => {
+    const connectionsOf = (env: Record<string, string>) => readConfig({ JWT_SECRET: SECRET, ...env }).connections;
+    const given = { MAX_CONNECTIONS: '50', ADDRESS_CONNECTIONS: '20' };
+    expect(connectionsOf(given)).toEqual({ all: 50, ofAddress: 20 });
+    expect(connectionsOf({ ...given, TRUST_PROXY: '1' })).toEqual({ all: 50, ofAddress: Infinity });
   });
 
   it('tells operators at a port of their own, to this machine alone unless told otherwise', () => {
@@ -135,6 +143,9 @@ describe('given settings', () => {
     ['CORS_ORIGINS', 'https://app.example/path'],
     ['DATABASE_POOL_SIZE', '0'],
     ['RATE_LIMIT', 'no'],
+    ['MAX_CONNECTIONS', '0'],
+    ['MAX_CONNECTIONS', '1000000'],
+    ['ADDRESS_CONNECTIONS', 'many'],
     ['TRUST_PROXY', 'on'],
     ['TRUST_PROXY', '-1'],
     ['GRAPHIQL', '1'],

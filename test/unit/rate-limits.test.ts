@@ -16,7 +16,13 @@ beforeEach(() => {
   vi.useFakeTimers();
   lines = [];
   const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  limits = createRateLimits({ redis: undefined, prefix: 'test:', secret: new Uint8Array(32), logger });
+  limits = createRateLimits({
+    redis: undefined,
+    prefix: 'test:',
+    secret: new Uint8Array(32),
+    connections: { all: 5, ofAddress: 3 },
+    logger,
+  });
 });
 afterEach(() => void vi.useRealTimers());
 
@@ -183,6 +189,7 @@ describe('live connections', () => {
   it.each([
     ['userConnections', 50, 'account'],
     ['addressSockets', 1_000, 'address'],
+    ['addressConnections', 3, 'address'],
   ] as const)('%s: %d, and one more for each that is gone', (places, max, by) => {
     for (let n = 0; n < max; n += 1) expect(limits[places].take('one')).toBe(true);
     for (let n = 0; n < 3; n += 1) expect(limits[places].take('one')).toBe(false);
@@ -191,6 +198,8 @@ describe('live connections', () => {
     limits[places].giveBack('one');
     expect(limits[places].take('one')).toBe(true);
     expect(limits[places].take('one')).toBe(false);
+    // Who comes and goes at the limit does not fill the log.
+    expect(lines).toHaveLength(1);
     for (let n = 0; n < max; n += 1) limits[places].giveBack('one');
     for (let n = 0; n < max; n += 1) expect(limits[places].take('one')).toBe(true);
   });
