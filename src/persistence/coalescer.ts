@@ -17,6 +17,8 @@ export interface CoalescerOptions<Entry, Result> {
   run(batch: Array<Job<Entry, Result>>): Promise<void>;
   /** Batches at a time. */
   limit: number;
+  /** For so many ms none goes beside the newest, unless it is as large: what comes meanwhile shares the next. */
+  aloneMs: number;
   /** Entries in one batch at most. */
   maxBatchSize: number;
   /** So many ms after it came, an entry is refused with SERVICE_UNAVAILABLE; it may have been done all the same. */
@@ -32,15 +34,19 @@ interface Waiting<Entry, Result> extends Job<Entry, Result> {
  * they came.
  */
 export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, Result>) {
-  const { keyOf, run, limit, maxBatchSize, answerWithinMs } = options;
+  const { keyOf, run, limit, aloneMs, maxBatchSize, answerWithinMs } = options;
   const waiting = new Map<string, Array<Waiting<Entry, Result>>>();
+  let waitingEntries = 0;
   /** How many of a key's entries are under way. */
   const underWay = new Map<string, number>();
   let batches = 0;
+  /** The newest batch, while it is to be alone. */
+  let alone: { size: number } | undefined;
   let isScheduled = false;
 
   function schedule(): void {
     if (isScheduled || batches === limit || waiting.size === 0) return;
+    if (alone && waitingEntries < alone.size) return;
     isScheduled = true;
     // Not a microtask: the embedded database yields nothing else, and sockets would never be read.
     setImmediate(start);
@@ -50,9 +56,7 @@ export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, 
     isScheduled = false;
     const batch = takeBatch();
     if (batch.length === 0) return;
-    batches += 1;
     void doBatch(batch);
-    schedule();
   }
 
   function takeBatch() {
@@ -63,6 +67,7 @@ export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, 
       const wanted = entries.filter(({ isRefused }) => !isRefused);
       const taken = wanted.splice(0, maxBatchSize - batch.length);
       waiting.delete(key);
+      waitingEntries -= entries.length - wanted.length;
       if (taken.length > 0) underWay.set(key, taken.length);
       // Behind the other keys, so that a busy one does not keep them waiting.
       if (wanted.length > 0) waiting.set(key, wanted);
@@ -72,12 +77,22 @@ export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, 
   }
 
   async function doBatch(batch: Array<Waiting<Entry, Result>>): Promise<void> {
+    batches += 1;
+    const mine = { size: batch.length };
+    alone = mine;
+    const patience = setTimeout(notAlone, aloneMs, mine);
     try {
       await run(batch);
     } catch (error) {
       for (const job of batch) job.reject(error);
     }
     batches -= 1;
+    clearTimeout(patience);
+    notAlone(mine);
+  }
+
+  function notAlone(mine: { size: number }): void {
+    if (alone === mine) alone = undefined;
     schedule();
   }
 
@@ -112,6 +127,7 @@ export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, 
       const entries = waiting.get(key);
       if (entries) entries.push(job);
       else waiting.set(key, [job]);
+      waitingEntries += 1;
       schedule();
     });
 }

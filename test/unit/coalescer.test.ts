@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCoalescer } from '../../src/persistence/coalescer.ts';
 import type { CoalescerOptions, Job } from '../../src/persistence/coalescer.ts';
+import { eventually } from '../support/wait.ts';
 
 interface Entry {
   key: string;
@@ -25,6 +26,7 @@ function build(options: Partial<CoalescerOptions<Entry, string>> = {}) {
         batches.push(Object.assign([...jobs], { done, fail: reject, resolve }));
       }),
     limit: 1,
+    aloneMs: 60_000,
     maxBatchSize: 10,
     answerWithinMs: 60_000,
     ...options,
@@ -62,6 +64,29 @@ describe('a coalescer', () => {
     expect(await Promise.all(answers)).toEqual(['a1', 'b1', 'a2', 'c1', 'a3']);
   });
 
+  it('lets no smaller batch go beside one, until that has taken long', async () => {
+    const { batches, send } = build({ limit: 2, aloneMs: 50 });
+    const startedAt = performance.now();
+    for (const name of ['a1', 'b1', 'c1']) void send(name);
+    await nextRound();
+    for (const name of ['d1', 'a2']) void send(name);
+    await eventually(() => expect(batches).toHaveLength(2), { everyMs: 1 });
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(49);
+    expect(batches.map(namesIn)).toEqual([['a1', 'b1', 'c1'], ['d1']]);
+  });
+
+  it('lets one that is as large go beside it at once', async () => {
+    const { batches, send } = build({ limit: 2 });
+    for (const name of ['a1', 'b1']) void send(name);
+    await nextRound();
+    for (const name of ['c1', 'd1']) void send(name);
+    await nextRound();
+    expect(batches.map(namesIn)).toEqual([
+      ['a1', 'b1'],
+      ['c1', 'd1'],
+    ]);
+  });
+
   it('has no more batches under way than it may, and none of a key that has one', async () => {
     const { batches, send } = build({ limit: 2 });
     for (const name of ['a1', 'b1']) {
@@ -76,6 +101,20 @@ describe('a coalescer', () => {
     await nextRound();
     await nextRound();
     expect(namesIn(batches[2])).toEqual(['c1']);
+  });
+
+  it('keeps the newest batch alone, also when an older one is done', async () => {
+    const { batches, send } = build({ limit: 2 });
+    void send('a1');
+    await nextRound();
+    for (const name of ['b1', 'c1']) void send(name);
+    await nextRound();
+    expect(batches.map(namesIn)).toEqual([['a1'], ['b1', 'c1']]);
+    batches[0]!.done();
+    void send('d1');
+    await nextRound();
+    await nextRound();
+    expect(batches).toHaveLength(2);
   });
 
   it('goes on with the other keys while one job waits for its answer', async () => {
@@ -151,11 +190,12 @@ describe('a coalescer', () => {
     const plan = fc.record({
       names: fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 60 }),
       limit: fc.integer({ min: 1, max: 3 }),
+      aloneMs: fc.integer({ min: 0, max: 2 }),
       maxBatchSize: fc.integer({ min: 1, max: 5 }),
       pauses: fc.infiniteStream(fc.integer({ min: 0, max: 3 })),
     });
     await fc.assert(
-      fc.asyncProperty(plan, async ({ names, limit, maxBatchSize, pauses }) => {
+      fc.asyncProperty(plan, async ({ names, limit, aloneMs, maxBatchSize, pauses }) => {
         const done: string[] = [];
         let underWay = 0;
         const keys = new Set<string>();
@@ -177,6 +217,7 @@ describe('a coalescer', () => {
             underWay -= 1;
           },
           limit,
+          aloneMs,
           maxBatchSize,
           answerWithinMs: 60_000,
         });
