@@ -22,8 +22,9 @@ export interface BrokerSubscription {
  * Carries hints between the nodes of one deployment.
  *
  * Guarantees: a hint reaches each listener of its topic at most once, at any time, in any order; it may be lost
- * whenever the broker or a link to it fails, and nobody is told. What arrives is well-formed: anything else is
- * dropped, and logged at most once a second. A listener that throws stops no other listener.
+ * whenever the broker or a link to it fails, and nobody is told. Of those that are published for a topic at once, all
+ * but the highest may be left out. What arrives is well-formed: anything else is dropped, and logged at most once a
+ * second. A listener that throws stops no other listener.
  */
 export interface Broker {
   /** Fire and forget: returns at once, never throws, keeps nothing while the broker is away. */

@@ -23,6 +23,8 @@ export function createRedisBroker({ urls, prefix, logger }: RedisBrokerOptions):
   const reconnectListeners: (() => void)[] = [];
   const deliver = createDelivery(logger);
   let away = false;
+  /** By channel, until the end of this round of the event loop. */
+  const gathered = new Map<string, Hint>();
   let inFlight = 0;
   let closed = false;
 
@@ -64,13 +66,25 @@ export function createRedisBroker({ urls, prefix, logger }: RedisBrokerOptions):
     },
   });
 
+  /** In one write: what shares a commit is announced at once. */
+  function publishGathered(): void {
+    const hints = [...gathered];
+    gathered.clear();
+    if (!publisher.isUp()) return;
+    const pipeline = publisher.client.pipeline();
+    for (const [channel, hint] of hints) pipeline.publish(channel, JSON.stringify(hint));
+    inFlight += hints.length;
+    const done = (): void => void (inFlight -= hints.length);
+    pipeline.exec().then(done, done);
+  }
+
   return {
     publish(topic, published) {
       const hint = toHint(published);
-      if (!hint || !publisher.isUp() || inFlight >= MAX_IN_FLIGHT) return;
-      inFlight += 1;
-      const done = (): void => void (inFlight -= 1);
-      pubsub.publish(prefix + topic, hint).then(done, done);
+      if (!hint || !publisher.isUp() || inFlight + gathered.size >= MAX_IN_FLIGHT) return;
+      if (gathered.size === 0) setImmediate(publishGathered);
+      const channel = prefix + topic;
+      if (hint.revision >= (gathered.get(channel)?.revision ?? 0)) gathered.set(channel, hint);
     },
 
     subscribe(topic, listener) {
