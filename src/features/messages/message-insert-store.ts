@@ -19,8 +19,8 @@ export interface NewMessage {
   body: string;
   extraData: unknown;
   clientId: string | null;
-  /** SHA-256 of what is sent, where there is a client id. */
-  sentHash: Buffer | null;
+  /** SHA-256 of what is sent, in hexadecimal, where there is a client id. */
+  sentHash: string | null;
 }
 
 /** A message and the counters of its chat right after the change. */
@@ -33,7 +33,7 @@ export interface Sent extends Written {
   /** False: the message stood already under the sender's client id, and nothing was written. */
   isNew: boolean;
   /** Of what was sent when it was new. */
-  sentHash: Uint8Array | null;
+  sentHash: string | null;
 }
 
 export const MESSAGE = Prisma.sql`m.id, m.chat_id AS "chatId", m.seq, m.author_id AS "authorId", m.type::text AS type,
@@ -173,13 +173,14 @@ async function insertOne(query: Query, message: NewMessage): Promise<Sent | null
     ), inserted AS (
       INSERT INTO message (id, chat_id, seq, author_id, type, body, extra_data, client_id, sent_hash, created_at)
       SELECT ${uuidv7()}::uuid, id, last_seq, ${message.authorId}::uuid, ${message.type}::message_type, ${message.body},
-        ${toJson(message.extraData)}::jsonb, ${message.clientId}, ${message.sentHash}, updated_at FROM bumped
+        ${toJson(message.extraData)}::jsonb, ${message.clientId}, decode(${message.sentHash}, 'hex'),
+        updated_at FROM bumped
       RETURNING *
     )
-    SELECT ${MESSAGE}, true AS "isNew", NULL::bytea AS "sentHash", ${HEAD}
+    SELECT ${MESSAGE}, true AS "isNew", NULL::text AS "sentHash", ${HEAD}
       FROM inserted m JOIN bumped c ON c.id = m.chat_id
     UNION ALL
-    SELECT ${MESSAGE}, false, m.sent_hash, ${HEAD} FROM standing m JOIN member ON member.chat_id = m.chat_id
+    SELECT ${MESSAGE}, false, encode(m.sent_hash, 'hex'), ${HEAD} FROM standing m JOIN member ON member.chat_id = m.chat_id
       JOIN chat c ON c.id = m.chat_id`;
   const row = rows[0];
   return row ? toSent(row, message) : null;
@@ -226,11 +227,11 @@ async function insertMany(query: Query, messages: NewMessage[], lock: Prisma.Sql
       FROM fresh f JOIN bumped c ON c.id = f.chat_id
       RETURNING *
     ), sent AS MATERIALIZED (
-      SELECT f.nth::int, true AS "isNew", NULL::bytea AS "sentHash", ${MESSAGE}, m.seq AS "headLastSeq",
+      SELECT f.nth::int, true AS "isNew", NULL::text AS "sentHash", ${MESSAGE}, m.seq AS "headLastSeq",
         c.revision - c.last_seq + m.seq AS "headRevision", c.members_revision AS "headMembersRevision"
       FROM inserted m JOIN bumped c ON c.id = m.chat_id JOIN fresh f ON f.id = m.id
       UNION ALL
-      SELECT m.nth::int, false, m.sent_hash, ${MESSAGE}, ${HEAD} FROM standing m JOIN chat c ON c.id = m.chat_id
+      SELECT m.nth::int, false, encode(m.sent_hash, 'hex'), ${MESSAGE}, ${HEAD} FROM standing m JOIN chat c ON c.id = m.chat_id
     )
     SELECT * FROM (
       SELECT nth::int, locked.id IS NULL AS "isHeld" FROM asked LEFT JOIN locked ON locked.id = chat_id
@@ -265,7 +266,7 @@ function unnestMessages(messages: NewMessage[]): Prisma.Sql {
   return Prisma.sql`unnest(${messages.map(() => uuidv7())}::uuid[], ${messages.map((m) => m.chatId)}::uuid[],
     ${messages.map((m) => m.authorId)}::uuid[], ${messages.map((m) => m.type)}::text[],
     ${messages.map((m) => m.body)}::text[], ${messages.map((m) => toJson(m.extraData))}::text[],
-    ${messages.map((m) => m.clientId)}::text[], ${messages.map((m) => m.sentHash?.toString('hex') ?? null)}::text[]
+    ${messages.map((m) => m.clientId)}::text[], ${messages.map((m) => m.sentHash)}::text[]
   ) WITH ORDINALITY AS a(id, chat_id, author_id, type, body, extra_data, client_id, sent_hash, nth)`;
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Viewer } from '../../auth/viewer.ts';
 import type { Cancellation } from '../../cancellation.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
@@ -74,8 +74,7 @@ export function createMessageService({ store, chats, announcer, chatFeeds, metri
       if (sent.isNew) {
         metrics.messageSent();
         announcer.messageWritten({ ...sent, kind: 'added' });
-      } else if (!sentHash?.equals(sent.sentHash ?? new Uint8Array()))
-        throw new ConflictError('Another message was sent under this clientId.');
+      } else if (sentHash !== sent.sentHash) throw new ConflictError('Another message was sent under this clientId.');
       return sent.message;
     },
 
@@ -178,8 +177,6 @@ function toHead(chat: ChatRow) {
   };
 }
 
-function fingerprint(type: MessageType, body: string, extraData: unknown): Buffer {
-  return createHash('sha256')
-    .update(JSON.stringify([type, body, extraData]))
-    .digest();
+function fingerprint(type: MessageType, body: string, extraData: unknown): string {
+  return hash('sha256', JSON.stringify([type, body, extraData]), 'hex');
 }
