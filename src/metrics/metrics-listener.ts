@@ -20,6 +20,14 @@ export interface MetricsListener {
 }
 
 const PATH = '/metrics';
+/** Figures are for no browser: `server/security-headers.ts` says more of each. */
+const HEADERS = new Headers({
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+});
 /** For a whole question, and for one that never comes. */
 const TIMEOUT_MS = 10_000;
 
@@ -38,14 +46,14 @@ export async function listenForScrapes(
   );
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeaders(HEADERS);
     if ((request.url ?? '').split('?', 1)[0] !== PATH) return void response.writeHead(404).end();
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
     try {
       const { contentType, text } = await read();
       const headers = { 'content-type': contentType, 'content-length': Buffer.byteLength(text) };
-      response.writeHead(200, { ...headers, 'cache-control': 'no-store' }).end(text);
+      response.writeHead(200, headers).end(text);
     } catch {
       response.writeHead(500).end();
     }

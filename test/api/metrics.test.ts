@@ -294,6 +294,24 @@ describe('what operators are told', () => {
     expect((await fetch(`${origin}/metrics`)).status).toBe(404);
   });
 
+  it('is nothing for a browser to show, frame, embed or keep, whatever is answered', async () => {
+    const { metricsUrl } = cluster.node(0);
+    for (const [path, method] of [
+      ['/metrics', 'GET'],
+      ['/', 'GET'],
+      ['/metrics', 'POST'],
+    ] as const) {
+      const { headers } = await fetch(new URL(path, metricsUrl), { method });
+      expect(Object.fromEntries(headers)).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+        'cross-origin-resource-policy': 'same-origin',
+        'cache-control': 'no-store',
+      });
+    }
+  });
+
   it('is told to the machine itself alone, unless METRICS_HOST says otherwise', async () => {
     const { port } = new URL(cluster.node(0).metricsUrl!);
     await expect(fetch(`http://127.0.0.2:${port}/metrics`)).rejects.toThrow('fetch failed');
