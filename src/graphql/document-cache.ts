@@ -31,7 +31,6 @@ export function createDocumentCache(maxCharacters: number): DocumentCache {
     },
     set(text, document) {
       remove(text);
-      if (text.length > maxCharacters / 8) return;
       documents.set(text, document);
       characters += text.length + OVERHEAD;
       for (const oldest of documents.keys()) {

@@ -17,7 +17,7 @@ import { timedOut } from './deadlines.ts';
 import type { Deadlines } from './deadlines.ts';
 import { createDocumentCache } from './document-cache.ts';
 import { isTooExpensive } from './document-cost.ts';
-import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
+import { DOCUMENT_LIMITS, isTooComplex, isTooLong } from './document-limits.ts';
 import { createDocumentList } from './document-list.ts';
 import type { DocumentRequest } from './document-list.ts';
 import type { ListedText } from './document-manifest.ts';
@@ -139,6 +139,7 @@ function textOf({ query, documentId }: DocumentRequest): string | null {
 }
 
 function parseWithinLimits(text: string): DocumentNode {
+  if (isTooLong(text)) throw tooComplex();
   const document = parseWithCode(text);
   if (isTooComplex(document, DOCUMENT_LIMITS)) throw tooComplex();
   return document;

@@ -57,6 +57,10 @@ export const bombs: Bomb[] = [
     name: '100 sign-ins',
     query: `mutation { ${times(100, (i) => `a${i}: refresh(refreshToken: "x") { accessToken }`).join(' ')} }`,
   },
+  { name: '16,001 characters', query: `{ __typename } #${'x'.repeat(15_985)}` },
+  { name: '1,001 lines', query: `${'\n'.repeat(1_000)}{ __typename }` },
+  { name: '30,000 lines', query: `{ __typename${'\r'.repeat(30_000)} }` },
+  { name: 'a text that is too long, and no document', query: `{ ${'('.repeat(16_000)}` },
   { name: '51 directives', query: `{ ${times(51, () => '__typename @skip(if: true)').join(' ')} }` },
   {
     name: '51 directives on variables',
@@ -66,7 +70,6 @@ export const bombs: Bomb[] = [
   { name: '1,001 tokens', query: manyOperations(200).replace('__typename', '__typename __typename') },
   { name: '900 repeated fields', query: `{ ${'__typename '.repeat(900)} }` },
   { name: '20,000 repeated fields', query: `{ ${'id '.repeat(20_000)} }` },
-  { name: '1,001 lines', query: `{ __typename${'\n'.repeat(1_000)} }` },
   { name: '45,000 lines before what is wrong', query: `{ ${'\n'.repeat(45_000)} a b c }` },
   { name: 'the same small field 245 times', query: `{ ${times(245, () => 'me{id}').join(' ')} }` },
   {

@@ -4,7 +4,7 @@ import { DOCUMENT_LIMITS, isTooComplex } from '../../src/graphql/document-limits
 import { countMeetings } from '../../src/graphql/document-meetings.ts';
 import { CLIENT_MANIFEST, readTexts } from '../support/manifest.ts';
 
-const { lines, depth, aliases, directives, fields, meetings } = DOCUMENT_LIMITS;
+const { depth, aliases, directives, fields, meetings } = DOCUMENT_LIMITS;
 
 const isRefused = (text: string) => isTooComplex(parse(text), DOCUMENT_LIMITS);
 const times = (count: number, text: (index: number) => string) =>
@@ -64,8 +64,6 @@ describe('a document may have', () => {
         `{ ${times(n / 100, () => '...f')} ${n % 100 === 0 ? '' : 'x'} } fragment f on A { ${loners(100)} }`,
       fields,
     ],
-    ['so many lines', (n: number) => `{ x${'\n'.repeat(n - 1)} }`, lines],
-    ['so many lines, as old systems end them', (n: number) => `{ x${'\r'.repeat(n - 1)} }`, lines],
     [
       'so many meetings of fields of one name',
       (n: number) => `{ ${times(140, () => 'x')} ${loners(n - pairs(140))} }`,
