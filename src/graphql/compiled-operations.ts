@@ -2,6 +2,7 @@ import { BREAK, execute, getOperationAST, GraphQLError, Kind, OperationTypeNode,
 import type { ASTNode, DocumentNode, ExecutionArgs, ExecutionResult, OperationDefinitionNode, Source } from 'graphql';
 import type { compileQuery, CompiledQuery } from 'graphql-jit';
 import { DOCUMENT_LIMITS, isTooComplex } from './document-limits.ts';
+import { boundResult } from './field-errors.ts';
 
 export type Execute = (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
 
@@ -111,19 +112,23 @@ function settle(result: ExecutionResult, args: ExecutionArgs): ExecutionResult |
   if (!result.errors) return result;
   // Its variables are not what they should be: nothing has been run, and graphql-js says why.
   if (!('data' in result)) return execute(args);
-  const errors = result.errors.map((error) => relocate(error, args.document.loc!.source));
-  return { errors, data: result.data };
+  const { data, errors } = boundResult(result);
+  const { source } = args.document.loc!;
+  const starts = lineStarts(source);
+  return { errors: errors!.map((error) => relocate(error, source, starts)), data: data! };
 }
 
 /** A compiled function tells the line and the column; graphql-js, the position in the text. */
-function relocate({ message, locations, path, originalError, extensions }: GraphQLError, source: Source): GraphQLError {
-  const positions = locations?.map(({ line, column }) => startOfLine(source, line) + column - 1);
+function relocate(
+  { message, locations, path, originalError, extensions }: GraphQLError,
+  source: Source,
+  starts: readonly number[],
+): GraphQLError {
+  const positions = locations?.map(({ line, column }) => starts[line - 1]! + column - 1);
   return new GraphQLError(message, { source, positions, path, originalError, extensions });
 }
 
-/** Lines as the GraphQL specification ends them, counted from 1. */
-function startOfLine({ body }: Source, line: number): number {
-  if (line === 1) return 0;
-  const end = [...body.matchAll(/\r\n|[\n\r]/g)][line - 2]!;
-  return end.index + end[0].length;
+/** Where each line begins, as the GraphQL specification ends them. */
+function lineStarts({ body }: Source): number[] {
+  return [0, ...Array.from(body.matchAll(/\r\n|[\n\r]/g), ({ index, 0: end }) => index + end.length)];
 }

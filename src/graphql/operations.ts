@@ -22,7 +22,7 @@ import { createDocumentList } from './document-list.ts';
 import type { DocumentRequest } from './document-list.ts';
 import type { ListedText } from './document-manifest.ts';
 import { invalid, refused, tooComplex, unparsed } from './error-stages.ts';
-import { MAX_ERRORS } from './present-error.ts';
+import { MAX_ERRORS } from './field-errors.ts';
 
 /** Room for all documents of several apps. */
 const DOCUMENT_CACHE_CHARACTERS = 256 * 1024;

@@ -6,6 +6,7 @@ import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { isUnavailable } from '../persistence/prisma-errors.ts';
 import { misfitArgument } from './error-stages.ts';
+import { boundResult, MAX_ERRORS } from './field-errors.ts';
 
 /** The status of a response without data (GraphQL over HTTP); a code that is not here leaves it at 200. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -32,9 +33,6 @@ const LEGACY_OK: ReadonlySet<ErrorCode> = new Set([
   'QUERY_TOO_COMPLEX',
 ]);
 
-/** Of a refused document, more than these a client does not need to mend it. A field's null always has its error. */
-export const MAX_ERRORS = 5;
-
 export interface PresentOptions {
   requestId: string;
   logger: Logger;
@@ -46,7 +44,8 @@ export interface PresentOptions {
 /** The one door through which errors leave: every `errors` list of every transport is made here. */
 export function presentResult<Result extends ExecutionResult>(result: Result, options: PresentOptions): Result {
   if (!result.errors?.length) return result;
-  return { ...result, errors: presentErrors(result.errors, options) };
+  const bounded = boundResult(result);
+  return { ...bounded, errors: presentErrors(bounded.errors!, options) };
 }
 
 export function presentErrors(errors: readonly unknown[], options: PresentOptions): GraphQLError[] {

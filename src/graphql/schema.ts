@@ -1,6 +1,7 @@
 import { lexicographicSortSchema } from 'graphql';
 import type { GraphQLSchema } from 'graphql';
 import { builder } from './builder.ts';
+import { boundFieldErrors } from './field-errors.ts';
 import '../features/accounts/account-schema.ts';
 import '../features/chats/chat-schema.ts';
 import '../features/messages/message-schema.ts';
@@ -10,5 +11,5 @@ import '../features/users/user-schema.ts';
 
 /** Every noun's types and operations, in one schema. The only file here that imports features. */
 export function createSchema(): GraphQLSchema {
-  return lexicographicSortSchema(builder.toSchema());
+  return boundFieldErrors(lexicographicSortSchema(builder.toSchema()));
 }
