@@ -70,6 +70,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     ? createRateLimits({
         redis,
         prefix: config.redisPrefix,
+        writing: config.writing,
         secret: config.jwtSecret,
         connections: config.connections,
         logger,

@@ -9,6 +9,7 @@ import { privateKey, secretKey } from './auth/signing-keys.ts';
 import type { SigningKey } from './auth/signing-keys.ts';
 import { readManifest } from './graphql/document-manifest.ts';
 import type { ListedText } from './graphql/document-manifest.ts';
+import type { WritingLimits } from './rate-limits/rate-limits.ts';
 
 /** What a settings problem is reported as: one clear line, exit code 1. */
 export class ConfigError extends Error {}
@@ -45,6 +46,7 @@ export interface Config {
   appDir: string | undefined;
   /** Off: for load tests. */
   rateLimit: boolean;
+  writing: WritingLimits;
   /** How many proxies in front say in X-Forwarded-For and -Proto whom they speak for, and how. 0: these are ignored. */
   trustProxy: number;
   /** Connections that are open to this process: of everybody, and of one address. */
@@ -124,9 +126,9 @@ const port = z
   .transform(Number)
   .refine((value) => value <= 65535, 'must be a port, 0 to 65535');
 
-const connections = z
+const amount = z
   .string()
-  .regex(/^[1-9][0-9]{0,5}$/, 'must be a number of connections, 1 to 999999')
+  .regex(/^[1-9][0-9]{0,8}$/, 'must be a whole number, 1 to 999999999')
   .transform(Number);
 
 const secret = z.string().refine((text) => Buffer.byteLength(text) >= 32, 'must have 32 bytes or more');
@@ -186,13 +188,16 @@ const settings = z.object({
     .refine((text) => text === 'none' || holdsApp(text), 'must be a directory with an index.html, or none')
     .optional(),
   RATE_LIMIT: onOff.default(true),
+  MESSAGES_PER_MINUTE: amount.default(600),
+  // Below that, there would be a message that is refused for ever.
+  MESSAGE_BYTES_PER_MINUTE: amount.refine((bytes) => bytes >= 50_000, 'must be 50000 or more').default(2_000_000),
   TRUST_PROXY: z
     .string()
     .regex(/^[0-9]$/, 'must be a number of proxies, 0 to 9')
     .transform(Number)
     .default(0),
-  MAX_CONNECTIONS: connections.default(10_000),
-  ADDRESS_CONNECTIONS: connections.default(2_000),
+  MAX_CONNECTIONS: amount.default(10_000),
+  ADDRESS_CONNECTIONS: amount.default(2_000),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
   PERSISTED_DOCUMENTS: manifest.optional(),
@@ -241,6 +246,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     corsOrigins: s.CORS_ORIGINS,
     appDir: appDir(s.APP_DIR),
     rateLimit: s.RATE_LIMIT,
+    writing: { messages: s.MESSAGES_PER_MINUTE, bytes: s.MESSAGE_BYTES_PER_MINUTE },
     trustProxy: s.TRUST_PROXY,
     // A proxy's own address speaks for everybody behind it.
     connections: { all: s.MAX_CONNECTIONS, ofAddress: s.TRUST_PROXY > 0 ? Infinity : s.ADDRESS_CONNECTIONS },

@@ -238,3 +238,36 @@ describe('an outbox', () => {
     view.unsubscribe();
   });
 });
+
+describe('an outbox of somebody who writes too much', () => {
+  let cluster: Cluster;
+  let phone: Phone | undefined;
+  beforeAll(async () => {
+    cluster = await startCluster({ nodes: 1, env: { RATE_LIMIT: 'on', MESSAGES_PER_MINUTE: '3' } });
+  });
+  afterAll(async () => {
+    if (phone) await closePhone(phone);
+    await cluster?.stop();
+  });
+
+  it('waits, and sends every message once and in order', async () => {
+    const ann = await registerPerson(cluster);
+    const chat = await openGroup(ann, []);
+    phone = await openPhone(cluster, ann);
+    const { outbox } = phone.parley;
+    const bodies = ['one', 'two', 'three', 'four', 'five'];
+    for (const body of bodies) await outbox.send({ chatId: chat.id, body });
+    const left = () => outbox.entries.get().map(({ body, status }) => `${body}: ${status}`);
+    await eventually(() => expect(left()).toEqual(['four: waiting', 'five: waiting']));
+    expect((await readHistory(ann, chat)).map(({ body }) => body)).toEqual(bodies.slice(0, 3));
+    // A new process has counted nothing yet.
+    const { port } = cluster.node(0);
+    await cluster.node(0).stop();
+    await cluster.startNode({ PORT: String(port) });
+    await eventually(() => {
+      phone!.signals.wake();
+      expect(left()).toEqual([]);
+    });
+    expect((await readHistory(ann, chat)).map(({ body }) => body)).toEqual(bodies);
+  });
+});

@@ -136,7 +136,7 @@ export function createServices({
     beforeMembersJoin: (tx, chatId, userIds) => messageStore.tickWith(tx.db, chatId, userIds),
     beforeMemberLeaves: (tx, chatId, userId) => messageStore.tickWithout(tx.db, chatId, userId),
   });
-  const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds, metrics });
+  const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds, rateLimits, metrics });
   const accounts = createAccountService({ prisma, users, sessions, providers, chats });
 
   return { users, sessions, providers, liveSessions, presence, chats, messages, accounts, chatFeeds, userFeeds };

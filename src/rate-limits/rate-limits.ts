@@ -34,6 +34,13 @@ export interface RateLimits {
   countSearch(userId: string): Promise<void>;
   /** @throws RateLimitedError */
   countGroup(userId: string): Promise<void>;
+  /**
+   * Counts a message that is sent or edited, whatever becomes of it.
+   *
+   * @param bytes of its text and what is attached, in UTF-8.
+   * @throws RateLimitedError
+   */
+  countWriting(userId: string, bytes: number): Promise<void>;
   /** Of this node, by user: for sockets and event streams. */
   userConnections: Places;
   /** Of this node, by address: for sockets, whoever is on them. */
@@ -76,6 +83,10 @@ const DAY = 86_400;
  * wrong ones in 15 minutes for one session, so that a stolen token does not keep the owner from it. **group**: 300 new
  * ones an hour by one person, as whoever is put into a group carries it until they leave.
  *
+ * **write**: 600 messages a minute by one person, and 2 MB, unless the settings say otherwise: far more than anybody
+ * types, or an outbox holds. Each process counts for itself, since a send is not to wait for one more answer; with several
+ * it is so much on each.
+ *
  * **Live connections** to one node: 50 of one user, 1,000 sockets from one address. **Connections** of any kind to one
  * node: by setting, 2,000 from one address and 10,000 in all.
  *
@@ -100,18 +111,33 @@ const ADDRESS_SOCKETS = 1_000;
 
 type QuotaName = keyof typeof ALLOWANCES;
 
+/** What one person may write in a minute, in one process. */
+export interface WritingLimits {
+  messages: number;
+  /** Of UTF-8. */
+  bytes: number;
+}
+
 export interface RateLimitsOptions {
   /** Undefined: this process counts for itself. */
   redis: RedisCounters | undefined;
   /** Put before every key. */
   prefix: string;
+  writing: WritingLimits;
   /** Keeps e-mails and addresses out of Redis and of logs. */
   secret: Uint8Array;
   connections: { all: number; ofAddress: number };
   logger: Logger;
 }
 
-export function createRateLimits({ redis, prefix, secret, connections, logger }: RateLimitsOptions): RateLimits {
+export function createRateLimits({
+  redis,
+  prefix,
+  writing,
+  secret,
+  connections,
+  logger,
+}: RateLimitsOptions): RateLimits {
   const key = Buffer.from(hkdfSync('sha256', secret, new Uint8Array(), 'parley rate limits', 32));
   const hide = (text: string) => createHmac('sha256', key).update(text).digest('base64url').slice(0, 22);
   const quotas = Object.fromEntries(
@@ -120,9 +146,11 @@ export function createRateLimits({ redis, prefix, secret, connections, logger }:
       createQuota(`${prefix}limit:${name}`, allowance, redis),
     ]),
   ) as Record<QuotaName, Quota>;
+  const messages = createQuota('', { points: writing.messages, seconds: MINUTE }, undefined);
+  const bytes = createQuota('', { points: writing.bytes, seconds: MINUTE }, undefined);
 
   /** `who` is hidden already. */
-  function assertWithin(name: QuotaName, taken: Taken, who: { account?: string; address?: string }): void {
+  function assertWithin(name: string, taken: Taken, who: { account?: string; address?: string }): void {
     if (!taken.isOver) return;
     const { isFirstOver, secondsLeft: retryAfter } = taken;
     const [operation, by] = name.split('.');
@@ -187,6 +215,11 @@ export function createRateLimits({ redis, prefix, secret, connections, logger }:
 
     countGroup: (userId) => countAccount('group.account', userId, 1),
 
+    async countWriting(userId, size) {
+      const taken = [await messages.take(userId, 1), await bytes.take(userId, size)];
+      for (const one of taken) if (one.isOver) assertWithin('write.account', one, { account: hide(userId) });
+    },
+
     userConnections: placesFor('account', USER_CONNECTIONS),
     addressSockets: placesFor('address', ADDRESS_SOCKETS),
     connections: placesFor('node', connections.all),
@@ -217,6 +250,7 @@ export const UNLIMITED: RateLimits = {
   countRefresh: async () => {},
   countSearch: async () => {},
   countGroup: async () => {},
+  countWriting: async () => {},
   userConnections: ENDLESS,
   addressSockets: ENDLESS,
   connections: ENDLESS,

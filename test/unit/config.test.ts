@@ -34,6 +34,7 @@ describe('without settings', () => {
       corsOrigins: DEFAULT_ORIGINS,
       databasePoolSize: 10,
       rateLimit: true,
+      writing: { messages: 600, bytes: 2_000_000 },
       trustProxy: 0,
       connections: { all: 10_000, ofAddress: 2_000 },
       graphiql: true,
@@ -75,6 +76,11 @@ describe('given settings', () => {
     });
     expect(config.redisUrls).toEqual(['redis://one:6379', 'rediss://two:6380']);
     expect(config.corsOrigins).toEqual(['https://app.example', 'capacitor://localhost']);
+  });
+
+  it('limits what one person writes as it is told', () => {
+    const config = readConfig({ JWT_SECRET: SECRET, MESSAGES_PER_MINUTE: '6000', MESSAGE_BYTES_PER_MINUTE: '50000' });
+    expect(config.writing).toEqual({ messages: 6_000, bytes: 50_000 });
   });
 
   it('limits no rates when told so, and trusts as many proxies as it is told of', () => {
@@ -144,8 +150,12 @@ describe('given settings', () => {
     ['DATABASE_POOL_SIZE', '0'],
     ['RATE_LIMIT', 'no'],
     ['MAX_CONNECTIONS', '0'],
-    ['MAX_CONNECTIONS', '1000000'],
+    ['MAX_CONNECTIONS', '1000000000'],
     ['ADDRESS_CONNECTIONS', 'many'],
+    ['MESSAGES_PER_MINUTE', '0'],
+    ['MESSAGES_PER_MINUTE', '1.5'],
+    ['MESSAGE_BYTES_PER_MINUTE', '49999'],
+    ['MESSAGE_BYTES_PER_MINUTE', '2 MB'],
     ['TRUST_PROXY', 'on'],
     ['TRUST_PROXY', '-1'],
     ['GRAPHIQL', '1'],

@@ -19,6 +19,7 @@ beforeEach(() => {
   limits = createRateLimits({
     redis: undefined,
     prefix: 'test:',
+    writing: { messages: 5, bytes: 1_000 },
     secret: new Uint8Array(32),
     connections: { all: 5, ofAddress: 3 },
     logger,
@@ -212,5 +213,22 @@ describe('a group', () => {
     expect(await retryAfterOf(limits.countGroup('bob'))).toBeNull();
     vi.advanceTimersByTime(60 * MINUTE);
     expect(await retryAfterOf(limits.countGroup('ann'))).toBeNull();
+  });
+});
+
+describe('writing', () => {
+  it('is limited by messages and by bytes, until a minute after the first, and told of once', async () => {
+    for (let n = 0; n < 5; n += 1) expect(await retryAfterOf(limits.countWriting('ann', 10))).toBeNull();
+    vi.advanceTimersByTime(20_000);
+    for (let n = 0; n < 3; n += 1) expect(await retryAfterOf(limits.countWriting('ann', 10))).toBe(40);
+    expect(await retryAfterOf(limits.countWriting('bob', 1_000))).toBeNull();
+    expect(await retryAfterOf(limits.countWriting('bob', 1))).toBe(60);
+    expect(lines).toEqual([
+      expect.objectContaining({ event: 'security.rate_limited', operation: 'write', by: 'account', retryAfter: 40 }),
+      expect.objectContaining({ event: 'security.rate_limited', operation: 'write', by: 'account', retryAfter: 60 }),
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('ann');
+    vi.advanceTimersByTime(40_000);
+    expect(await retryAfterOf(limits.countWriting('ann', 10))).toBeNull();
   });
 });

@@ -6,6 +6,7 @@ import type { MessageType } from '../../generated/prisma/client.ts';
 import { LIMITS, readExtraData, readId, readText } from '../../input-rules.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
+import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { ChatFeeds } from '../../realtime/chat-feeds.ts';
 import type { LiveCursor } from '../../realtime/live-cursor.ts';
@@ -35,12 +36,15 @@ export interface MessageServiceOptions {
   chats: ChatService;
   announcer: ChangeAnnouncer<MessageRow>;
   chatFeeds: ChatFeeds<MessageRow>;
+  rateLimits: Pick<RateLimits, 'countWriting'>;
   metrics: Metrics;
 }
 
 export type MessageService = ReturnType<typeof createMessageService>;
 
-export function createMessageService({ store, chats, announcer, chatFeeds, metrics }: MessageServiceOptions) {
+export function createMessageService(options: MessageServiceOptions) {
+  const { store, chats, announcer, chatFeeds, rateLimits, metrics } = options;
+
   /** @throws NotFoundError when the viewer may not see such a message. */
   async function get(viewer: Viewer, field: string, id: string) {
     const found = await store.findForMember(readId(field, id), viewer.userId);
@@ -54,12 +58,14 @@ export function createMessageService({ store, chats, announcer, chatFeeds, metri
      * stands and tells nobody.
      *
      * @throws ConflictError when the client id stands for another message.
+     * @throws RateLimitedError
      */
     async send(viewer: Viewer, input: SendInput): Promise<MessageRow> {
       const type = input.type ?? 'TEXT';
       const body = readText('input.body', input.body, LIMITS.body);
       const extraData = readExtraData('input.extraData', input.extraData);
       const clientId = input.clientId == null ? null : readText('input.clientId', input.clientId, LIMITS.clientId);
+      await rateLimits.countWriting(viewer.userId, sizeOf(body, extraData));
       const sentHash = clientId === null ? null : fingerprint(type, body, extraData);
       const sent = await store.insert({
         chatId: readId('input.chatId', input.chatId),
@@ -78,9 +84,11 @@ export function createMessageService({ store, chats, announcer, chatFeeds, metri
       return sent.message;
     },
 
+    /** @throws RateLimitedError */
     async edit(viewer: Viewer, input: EditInput): Promise<MessageRow> {
       const body = readText('input.body', input.body, LIMITS.body);
       const extraData = input.extraData === undefined ? undefined : readExtraData('input.extraData', input.extraData);
+      await rateLimits.countWriting(viewer.userId, sizeOf(body, extraData));
       const { message } = await get(viewer, 'input.messageId', input.messageId);
       assertCanEdit(viewer, message);
       const written = await store.update(message, viewer.userId, { body, extraData });
@@ -175,6 +183,11 @@ function toHead(chat: ChatRow) {
     revision: chat.revision,
     membersRevision: chat.membersRevision,
   };
+}
+
+/** In bytes, as they are kept. */
+function sizeOf(body: string, extraData: unknown): number {
+  return Buffer.byteLength(body) + (extraData == null ? 0 : Buffer.byteLength(JSON.stringify(extraData)));
 }
 
 function fingerprint(type: MessageType, body: string, extraData: unknown): string {
