@@ -176,9 +176,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     isBrokerUp: () => broker.status() === 'up',
   });
 
-  const cleanUp = setInterval(() => {
+  const tidy = () => {
     services.sessions.deleteExpired().catch((error: unknown) => logger.warn({ err: error }, 'old sessions were left'));
-  }, CLEAN_UP_EVERY_MS);
+    services.accounts
+      .finishAll()
+      .catch((error: unknown) => logger.warn({ err: error }, 'an account is still to be deleted'));
+  };
+  const cleanUp = setInterval(tidy, CLEAN_UP_EVERY_MS);
 
   await services.presence.start({ isAlone: database.kind === 'embedded' });
   sweep.start();
@@ -186,6 +190,8 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     server.once('error', reject);
     server.listen({ port: config.port, host: config.host }, resolve);
   });
+  // Whatever cut a deletion off is likely to have been the last end of a process.
+  tidy();
 
   return {
     url: `http://localhost:${(server.address() as AddressInfo).port}`,

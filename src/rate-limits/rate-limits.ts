@@ -41,6 +41,8 @@ export interface RateLimits {
    * @throws RateLimitedError
    */
   countWriting(userId: string, bytes: number): Promise<void>;
+  /** So many people put into a group, a new one or not. @throws RateLimitedError */
+  countAdded(userId: string, people: number): Promise<void>;
   /** Of this node, by user: for sockets and event streams. */
   userConnections: Places;
   /** Of this node, by address: for sockets, whoever is on them. */
@@ -81,7 +83,8 @@ const DAY = 86_400;
  * all ask with the same token; 600 a minute from one address. **search**: 30 in 10 seconds for one viewer, as
  * letters are typed; 600 a minute from one address. **A password shown again** to change it or to delete the account: 10
  * wrong ones in 15 minutes for one session, so that a stolen token does not keep the owner from it. **group**: 300 new
- * ones an hour by one person, as whoever is put into a group carries it until they leave.
+ * ones an hour by one person, and **added**: 5,000 times an hour that the person puts somebody into a group, as whoever is
+ * put into a group carries it until they leave. Five of the largest groups.
  *
  * **write**: 600 messages a minute by one person, and 2 MB, unless the settings say otherwise: far more than anybody
  * types, or an outbox holds. Each process counts for itself, since a send is not to wait for one more answer; with several
@@ -103,6 +106,7 @@ const ALLOWANCES = {
   'search.account': { points: 30, seconds: 10 },
   'search.address': { points: 600, seconds: MINUTE },
   'group.account': { points: 300, seconds: 60 * MINUTE },
+  'added.account': { points: 5_000, seconds: 60 * MINUTE },
   'password.account': { points: 10 * GUESS, seconds: 15 * MINUTE },
 } as const;
 
@@ -219,6 +223,7 @@ export function createRateLimits({
       const taken = [await messages.take(userId, 1), await bytes.take(userId, size)];
       for (const one of taken) if (one.isOver) assertWithin('write.account', one, { account: hide(userId) });
     },
+    countAdded: (userId, people) => countAccount('added.account', userId, people),
 
     userConnections: placesFor('account', USER_CONNECTIONS),
     addressSockets: placesFor('address', ADDRESS_SOCKETS),
@@ -251,6 +256,7 @@ export const UNLIMITED: RateLimits = {
   countSearch: async () => {},
   countGroup: async () => {},
   countWriting: async () => {},
+  countAdded: async () => {},
   userConnections: ENDLESS,
   addressSockets: ENDLESS,
   connections: ENDLESS,

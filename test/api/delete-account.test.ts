@@ -329,6 +329,30 @@ describe('deleteAccount', () => {
   });
 });
 
+it('comes to its end, however often somebody lets the person in again', { timeout: 60_000 }, async () => {
+  const [ann, bob] = [await registerPerson(cluster), await registerPerson(cluster)];
+  const chats = await Promise.all(Array.from({ length: 20 }, () => openGroup(bob, [ann])));
+  let isOver = false;
+  const answers = new Set<string>();
+  const letInAgain = async ({ id: chatId }: { id: string }) => {
+    while (!isOver)
+      await bob
+        .client(1)
+        .request(AddMember, { chatId, userIds: [ann.id] })
+        .catch(({ code }: { code: string }) => answers.add(code));
+  };
+  const attempts = chats.map(letInAgain);
+  try {
+    expect(await remove(ann)).toEqual({ deleteAccount: true });
+  } finally {
+    isOver = true;
+    await Promise.all(attempts);
+  }
+  // A member already, and absent.
+  for (const code of answers) expect(['CONFLICT', 'NOT_FOUND']).toContain(code);
+  for (const chat of chats) expect(await rolesIn(bob, chat)).toEqual({ [bob.id]: 'OWNER' });
+});
+
 describe('a group whose owner’s account goes', () => {
   /** They join one after the other, in this order. */
   async function group(...roles: ChatRole[]) {

@@ -12,6 +12,7 @@ import { graphql } from '../support/generated/index.ts';
 import { startIdentityProvider } from '../support/identity-provider.ts';
 import type { IdentityProvider } from '../support/identity-provider.ts';
 import { openDirectChat, openGroup, registerPerson } from '../support/people.ts';
+import { absentId } from '../support/refusals.ts';
 import type { Person } from '../support/people.ts';
 import { startPrivateRedis } from '../support/redis.ts';
 import type { PrivateRedis } from '../support/redis.ts';
@@ -405,6 +406,28 @@ describe('with rate limits', () => {
       retryAfterOf(refusal, 60 * 60);
       expect((await openDirectChat(person, other)).kind).toBe('DIRECT');
       expect((await openGroup(other, [person])).kind).toBe('GROUP');
+    });
+  });
+
+  describe('a group’s members', () => {
+    const AddMembers = 'mutation ($id: ID!, $ids: [ID!]!) { addMembers(chatId: $id, userIds: $ids) { id } }';
+
+    it('are put in 5,000 times an hour by one person, into new groups or others, whoever they are', async () => {
+      const [person, other] = [await registerPerson(cluster), await registerPerson(cluster)];
+      const chat = await openGroup(person, []);
+      const add = (count: number, nodeIndex = 0) =>
+        person.client(nodeIndex).request(AddMembers, { id: chat.id, ids: Array.from({ length: count }, absentId) });
+      for (let n = 0; n < 4; n += 1) expect(await refusalOf(add(1_000, n % 2))).toMatchObject({ code: 'NOT_FOUND' });
+      expect(await refusalOf(add(998))).toMatchObject({ code: 'NOT_FOUND' });
+      await openGroup(person, [other]);
+      await person.client(1).request(AddMembers, { id: chat.id, ids: [other.id] });
+      for (const attempt of [() => add(1), () => openGroup(person, [other])]) {
+        const refusal = await refusalOf(attempt());
+        expect(refusal).toMatchObject({ ...LIMITED, status: 200 });
+        retryAfterOf(refusal, 60 * 60);
+      }
+      expect((await openDirectChat(person, other)).kind).toBe('DIRECT');
+      expect((await openGroup(person, [])).kind).toBe('GROUP');
     });
   });
 

@@ -3,8 +3,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { graphql } from '../support/generated/index.ts';
-import { openGroup, registerPerson, send, signInPerson } from '../support/people.ts';
+import { openDirectChat, openGroup, registerPerson, send, signInPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
+import { NOT_FOUND, refusal } from '../support/refusals.ts';
 import { report, summarize } from '../support/size.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -202,6 +203,40 @@ describe.runIf(backend === 'distributed')('somebody in thousands of groups', () 
       await assertHandedOver(chats, bob);
     });
 
+    it('is absent while it goes: nobody finds it, or lets it into another chat', async () => {
+      const [ann, bob] = [await registerPerson(cluster, { firstName: 'Leaving' }), await registerPerson(cluster)];
+      const [held] = await makeGroups(1, ann, bob);
+      const other = await openGroup(bob, []);
+      await holder.query('SELECT 1 FROM chat WHERE id = $1 FOR UPDATE', [held!.id]);
+      const removal = remove(ann);
+      await untilWaiting(/FROM chat .* FOR NO KEY UPDATE/);
+      const letIn = 'mutation ($id: ID!, $ids: [ID!]!) { addMembers(chatId: $id, userIds: $ids) { id } }';
+      for (const attempt of [
+        () => bob.client(1).request(letIn, { id: other.id, ids: [ann.id] }),
+        () => openDirectChat(bob, ann),
+        () => openGroup(bob, [ann]),
+        // Not even who signs in once more.
+        async () => openGroup(await signInPerson(cluster, ann), []),
+        async () => openDirectChat(await signInPerson(cluster, ann), bob),
+      ])
+        expect(await refusal(attempt())).toEqual(NOT_FOUND);
+      for (const search of ['Leaving', ann.email])
+        expect(
+          await bob
+            .client(1)
+            .request(
+              'query ($id: ID!, $search: String!) { user(id: $id) { id } users(search: $search) { edges { node { id } } } }',
+              { id: ann.id, search },
+            ),
+        ).toEqual({
+          user: null,
+          users: { edges: [] },
+        });
+      await holder.query('COMMIT');
+      expect(await removal).toEqual({ deleteAccount: true });
+      expect(await countOf(ann)).toEqual({ accounts: 0, memberships: 0 });
+    });
+
     it('goes on where a process was killed', { timeout: 120_000 }, async () => {
       const [ann, bob] = [await registerPerson(cluster), await registerPerson(cluster)];
       const chats = await makeGroups(200, ann, bob);
@@ -231,6 +266,26 @@ describe.runIf(backend === 'distributed')('somebody in thousands of groups', () 
       ]);
       expect(message).toEqual({ body: 'what will be left of me?', author_id: null });
     });
+  });
+
+  it('is deleted to the end by a process that starts, if its owner does not come back', async () => {
+    const [ann, cleo, bob] = [
+      await registerPerson(cluster),
+      await registerPerson(cluster),
+      await registerPerson(cluster),
+    ];
+    const chats = await makeGroups(120, ann, bob);
+    const cutOff = `UPDATE app_user SET leaving_since = now() - $2::interval WHERE id = $1`;
+    await cluster.sql(cutOff, [ann.id, '11 minutes']);
+    // May still be on its way.
+    await cluster.sql(cutOff, [cleo.id, '1 minute']);
+    await cluster.node(1).stop();
+    await cluster.startNode();
+    await eventually(async () => expect(await countOf(ann)).toEqual({ accounts: 0, memberships: 0 }), {
+      deadlineMs: 10_000,
+    });
+    await assertHandedOver(chats, bob);
+    expect(await countOf(cleo)).toEqual({ accounts: 1, memberships: 0 });
   });
 
   it('listens to all of them, and nobody else waits for it', { timeout: 120_000 }, async () => {

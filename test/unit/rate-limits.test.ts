@@ -207,6 +207,15 @@ describe('live connections', () => {
 });
 
 describe('a group', () => {
+  it('is given 5,000 people in an hour by one person, a thousand at a time or not', async () => {
+    for (let n = 0; n < 4; n += 1) await limits.countAdded('ann', 1_000);
+    for (let n = 0; n < 1_000; n += 1) await limits.countAdded('ann', 1);
+    expect(await retryAfterOf(limits.countAdded('ann', 1))).toBe(3_600);
+    expect(await retryAfterOf(limits.countAdded('bob', 1_000))).toBeNull();
+    vi.advanceTimersByTime(60 * MINUTE);
+    expect(await retryAfterOf(limits.countAdded('ann', 1_000))).toBeNull();
+  });
+
   it('is made 300 times in an hour by one person', async () => {
     for (let n = 0; n < 300; n += 1) await limits.countGroup('ann');
     expect(await retryAfterOf(limits.countGroup('ann'))).toBe(3_600);

@@ -17,6 +17,9 @@ export interface AccountServiceOptions {
 /** Somebody who wrote a lot takes a while to be taken off it. */
 const TIMEOUT_MS = 20_000;
 
+/** A deletion that has not come to its end by then: its process died, or the database was away. */
+const CUT_OFF_AFTER_MS = 10 * 60_000;
+
 export type AccountService = ReturnType<typeof createAccountService>;
 
 /** What concerns a person's whole account, in every feature. */
@@ -27,10 +30,11 @@ export function createAccountService({ prisma, users, sessions, providers, chats
   /**
    * Removes the account's sessions, its memberships, and last its row. Messages stay, without an author.
    *
-   * What is done stays done when it fails, or the process dies: then somebody is left who is signed out, and in fewer
-   * chats. They may sign in and delete the account again, which goes on from there. Attempts that meet on a node are one.
+   * What is done stays done when it fails, or the process dies: then somebody is left who is signed out, in fewer chats,
+   * and brought into none. They may sign in and delete the account again, which goes on from there; if they do not,
+   * `finishAll` does. Attempts that meet on a node are one.
    */
-  async function remove({ userId }: Viewer): Promise<void> {
+  async function remove(userId: string): Promise<void> {
     let attempt = underWay.get(userId);
     if (!attempt) {
       attempt = removeAll(userId).finally(() => underWay.delete(userId));
@@ -40,8 +44,12 @@ export function createAccountService({ prisma, users, sessions, providers, chats
   }
 
   async function removeAll(userId: string): Promise<void> {
-    // First, so that to its owner the account is gone at once, and they do not join or make what is being left.
-    let sessionsEnded = await sessions.endAll(userId);
+    // First, so that to its owner the account is gone at once, and they do not join or make what is being left. Nobody else
+    // lets them in any more either, so that the rounds below come to an end.
+    let sessionsEnded = await inTransaction(prisma, async (tx) => {
+      await users.markLeaving(userId, tx);
+      return sessions.endAll(userId, tx);
+    });
     for (;;) {
       await chats.departEverywhere(userId);
       const outcome = await removeRow(userId);
@@ -57,7 +65,7 @@ export function createAccountService({ prisma, users, sessions, providers, chats
       prisma,
       async (tx) => {
         if (!(await users.lock(userId, tx))) return 'gone already';
-        // Somebody added them meanwhile. The chats come before the person, so not in this transaction.
+        // Who had begun to add them before the mark was there has done so. The chats come before the person, so not in this transaction.
         if (await chats.isAnywhere(tx, userId)) return 'in a chat again';
         const sessionsEnded = await sessions.endAll(userId, tx);
         await users.delete(userId, tx);
@@ -71,13 +79,18 @@ export function createAccountService({ prisma, users, sessions, providers, chats
     /** @throws AppError INVALID_CREDENTIALS when the password is not the viewer's. */
     async delete(viewer: Viewer, password: string): Promise<void> {
       await sessions.assertPassword(viewer, 'password', password);
-      await remove(viewer);
+      await remove(viewer.userId);
     },
 
     /** @throws AppError INVALID_CREDENTIALS unless the provider's token was issued to the viewer, and just now. */
     async deleteWithProvider(viewer: Viewer, idToken: string): Promise<void> {
       await providers.assertIdentity(viewer, idToken);
-      await remove(viewer);
+      await remove(viewer.userId);
+    },
+
+    /** Goes on with the deletions that were cut off. */
+    async finishAll(): Promise<void> {
+      for (const userId of await users.findLeaving(CUT_OFF_AFTER_MS)) await remove(userId);
     },
   };
 }

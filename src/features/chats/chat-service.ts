@@ -6,7 +6,7 @@ import { LIMITS, readId, readIds, readLine } from '../../input-rules.ts';
 import type { PageRequest } from '../../persistence/paging.ts';
 import { isForeignKeyViolation } from '../../persistence/prisma-errors.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
-import type { Db, Transaction } from '../../persistence/transaction.ts';
+import type { Transaction } from '../../persistence/transaction.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { LiveCursor } from '../../realtime/live-cursor.ts';
@@ -37,7 +37,7 @@ export interface ChatServiceOptions {
   users: UserService;
   announcer: Pick<ChangeAnnouncer<never>, 'chatChanged' | 'usersChanged'>;
   userFeeds: UserFeeds;
-  rateLimits: Pick<RateLimits, 'countGroup'>;
+  rateLimits: Pick<RateLimits, 'countGroup' | 'countAdded'>;
   /** Called behind the chat's lock before people come or one goes: read ticks may hang on them. */
   beforeMembersJoin: (tx: Transaction, chatId: string, userIds: readonly string[]) => Promise<void>;
   beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<void>;
@@ -95,21 +95,16 @@ export function createChatService(options: ChatServiceOptions) {
     return view;
   }
 
-  /** @throws NotFoundError unless every id is somebody's. */
-  async function assertPeople(userIds: readonly string[], db?: Db): Promise<void> {
-    if ((await users.findMany(userIds, { db })).length < userIds.length) throw new NotFoundError();
-  }
-
   async function createDirect(viewer: Viewer, memberIds: string[]): Promise<ChatRow> {
     const others = memberIds.filter((id) => id !== viewer.userId);
     const [other] = others;
     if (other === undefined || others.length > 1)
       throw new BadUserInputError('input.memberIds', 'A direct chat is with exactly one other person.');
-    await assertPeople([other]);
+    const userIds = [viewer.userId, other];
+    await users.assertHere(userIds);
     const chatId = await withPeople(async (tx) => {
       const { chatId, isNew } = await store.findOrInsertDirect(tx.db, viewer.userId, other);
       if (!isNew) return chatId;
-      const userIds = [viewer.userId, other];
       await store.insertMembers(
         tx.db,
         chatId,
@@ -125,7 +120,8 @@ export function createChatService(options: ChatServiceOptions) {
     const others = memberIds.filter((id) => id !== viewer.userId);
     assertGroupSize('input.memberIds', others.length + 1);
     await options.rateLimits.countGroup(viewer.userId);
-    await assertPeople(others);
+    if (others.length > 0) await options.rateLimits.countAdded(viewer.userId, others.length);
+    await users.assertHere([viewer.userId, ...others]);
     const chatId = await withPeople(async (tx) => {
       const chatId = await store.insertGroup(tx.db, title);
       await store.insertMembers(tx.db, chatId, [
@@ -188,9 +184,10 @@ export function createChatService(options: ChatServiceOptions) {
     async addMembers(viewer: Viewer, chatId: string, ids: readonly string[]): Promise<ChatRow> {
       const userIds = readIds('userIds', ids);
       if (userIds.length === 0) throw new BadUserInputError('userIds', 'Name at least one person.');
+      await options.rateLimits.countAdded(viewer.userId, userIds.length);
       await change(viewer, chatId, async (tx, { chat, role }) => {
         assertCanAddMembers(chat.kind, role);
-        await assertPeople(userIds, tx.db);
+        await users.assertHere(userIds, tx.db);
         const { members } = await store.countMembers(tx.db, chat.id);
         assertGroupSize('userIds', members + userIds.length);
         if (members < 2) await options.beforeMembersJoin(tx, chat.id, userIds);

@@ -23,9 +23,15 @@ export type UserService = ReturnType<typeof createUserService>;
 
 export function createUserService(store: UserStore, rateLimits: Pick<RateLimits, 'countSearch'>) {
   return {
-    /** Null when nobody has the id. */
+    /** Null when nobody has the id, or whoever has it is leaving. */
     async find(id: string, cancellation?: Cancellation): Promise<UserRow | null> {
-      return store.findById(readId('id', id), { cancellation });
+      const user = await store.findById(readId('id', id), { cancellation });
+      return user && isHere(user) ? user : null;
+    },
+
+    /** @throws NotFoundError unless each of the ids is of somebody who is not leaving: then they may be let into chats. */
+    async assertHere(ids: readonly string[], db?: Db): Promise<void> {
+      if ((await store.findByIds(ids, { db })).filter(isHere).length < ids.length) throw new NotFoundError();
     },
 
     findMany: (ids: readonly string[], options?: ReadOptions): Promise<UserRow[]> => store.findByIds(ids, options),
@@ -118,6 +124,11 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
 
     changePasswordHash: (id: string, passwordHash: string, db: Db) => store.updatePasswordHash(id, passwordHash, db),
 
+    /** From the commit on they are absent to whoever looks for them, or would let them into a chat. */
+    markLeaving: (id: string, tx: Transaction): Promise<void> => store.markLeaving(id, tx.db),
+
+    findLeaving: (forMs: number): Promise<string[]> => store.findLeaving(forMs),
+
     /**
      * Until the transaction ends nobody signs in to the account, and nobody lets it into a chat. False when it is gone.
      */
@@ -126,6 +137,10 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
     /** The account's row, with everything that is only theirs. Messages stay, without an author. */
     delete: (id: string, tx: Transaction) => store.delete(id, tx.db),
   };
+}
+
+function isHere({ leavingSince }: UserRow): boolean {
+  return leavingSince === null;
 }
 
 /** Null: none that was verified, or none that is one. */

@@ -49,7 +49,7 @@ export type UserStore = ReturnType<typeof createUserStore>;
 
 const USER = Prisma.sql`u.id, u.email, u.password_hash AS "passwordHash", u.first_name AS "firstName",
   u.last_name AS "lastName", u.avatar_url AS "avatarUrl", u.created_at AS "createdAt", u.last_seen_at AS "lastSeenAt",
-  u.revision`;
+  u.revision, u.leaving_since AS "leavingSince"`;
 
 export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
   return {
@@ -99,7 +99,7 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
       const rows = await query.until(cancellation)<UserRow>`
         SELECT ${USER} FROM app_user u
         WHERE u.id IN (${byName} UNION SELECT e.id FROM app_user e WHERE e.email = ${email})
-          AND u.id <> ${except}::uuid ${after}
+          AND u.id <> ${except}::uuid AND u.leaving_since IS NULL ${after}
         ORDER BY ${SORT_NAME}, u.id LIMIT ${page.limit + 1}`;
       return toPage(rows, page);
     },
@@ -121,6 +121,18 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
     async lock(id: string, db: Db): Promise<boolean> {
       const rows = await db.$queryRaw<unknown[]>`SELECT 1 FROM app_user WHERE id = ${id}::uuid FOR UPDATE`;
       return rows.length > 0;
+    },
+
+    async markLeaving(id: string, db: Db): Promise<void> {
+      await db.$executeRaw`
+        UPDATE app_user SET leaving_since = coalesce(leaving_since, now()) WHERE id = ${id}::uuid`;
+    },
+
+    /** Whoever has been leaving for longer than so many ms. */
+    async findLeaving(forMs: number): Promise<string[]> {
+      const rows = await query<{ id: string }>`
+        SELECT id FROM app_user WHERE leaving_since < now() - ${forMs}::float8 * interval '1 millisecond'`;
+      return rows.map((row) => row.id);
     },
 
     async delete(id: string, db: Db): Promise<void> {
