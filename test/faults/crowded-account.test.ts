@@ -269,7 +269,7 @@ describe.runIf(backend === 'distributed')('somebody in thousands of groups', () 
   });
 
   it('is deleted to the end by a process that starts, if its owner does not come back', async () => {
-    const [ann, cleo, bob] = [
+    const [cleo, ann, bob] = [
       await registerPerson(cluster),
       await registerPerson(cluster),
       await registerPerson(cluster),
@@ -277,7 +277,7 @@ describe.runIf(backend === 'distributed')('somebody in thousands of groups', () 
     const chats = await makeGroups(120, ann, bob);
     const cutOff = `UPDATE app_user SET leaving_since = now() - $2::interval WHERE id = $1`;
     await cluster.sql(cutOff, [ann.id, '11 minutes']);
-    // May still be on its way.
+    // May still be on its way. It would be first.
     await cluster.sql(cutOff, [cleo.id, '1 minute']);
     await cluster.node(1).stop();
     await cluster.startNode();

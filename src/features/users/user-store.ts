@@ -131,7 +131,8 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
     /** Whoever has been leaving for longer than so many ms. */
     async findLeaving(forMs: number): Promise<string[]> {
       const rows = await query<{ id: string }>`
-        SELECT id FROM app_user WHERE leaving_since < now() - ${forMs}::float8 * interval '1 millisecond'`;
+        SELECT id FROM app_user WHERE leaving_since < now() - ${forMs}::float8 * interval '1 millisecond'
+        ORDER BY id`;
       return rows.map((row) => row.id);
     },
 
