@@ -30,7 +30,10 @@ export default [
         {
           acceptedIdNames: ['id'],
           acceptedIdTypes: ['ID'],
-          exceptions: { types: ['AuthPayload', 'ChatMember', 'PageInfo'], suffixes: ['Connection', 'Edge'] },
+          exceptions: {
+            types: ['AuthPayload', 'ChatMember', 'LinkedIdentity', 'PageInfo'],
+            suffixes: ['Connection', 'Edge'],
+          },
         },
       ],
       // There is no Node interface, and short lists of ids and members come whole.

@@ -34,6 +34,7 @@ const MATRIX = readTable<'asks' | 'names' | Actor>(`
   Query.chat(id)                        | absent                     |     U     |    -     |   -    |   -    |   -   |   -
   Query.chat(id)                        | malformed                  |     U     |    B     |   B    |   B    |   B   |   B
   Query.chats                           |                            |     U     |    +     |   +    |   +    |   +   |   +
+  Query.identities                      |                            |     U     |    +     |   +    |   +    |   +   |   +
   Query.me                              |                            |     U     |    +     |   +    |   +    |   +   |   +
   Query.message(id)                     | own message                |     U     |    -     |   -    |   +    |   +   |   +
   Query.message(id)                     | the owner’s message        |     U     |    -     |   -    |   +    |   +   |   +
@@ -133,6 +134,7 @@ const MATRIX = readTable<'asks' | 'names' | Actor>(`
   Mutation.sendMessage(input.chatId)    | foreign direct chat        |     U     |    N     |   N    |   N    |   N   |   N
   Mutation.sendMessage(input.chatId)    | absent                     |     U     |    N     |   N    |   N    |   N   |   N
   Mutation.sendMessage(input.chatId)    | malformed                  |     U     |    B     |   B    |   B    |   B   |   B
+  Mutation.unlinkProvider               |                            |     U     |    +     |   +    |   +    |   +   |   +
   Mutation.updateChat(input.chatId)     | the group                  |     U     |    N     |   N    |   F    |   +   |   +
   Mutation.updateChat(input.chatId)     | own direct chat            |     U     |    F     |   F    |   F    |   F   |   F
   Mutation.updateChat(input.chatId)     | foreign direct chat        |     U     |    N     |   N    |   N    |   N   |   N
@@ -200,6 +202,7 @@ const THINGS: Record<string, (scene: Scene) => string | Promise<string>> = {
 const ARGUMENTS: Record<string, (scene: Scene, row: Row) => object | Promise<object>> = {
   'Query.chat': () => ({}),
   'Query.chats': () => ({}),
+  'Query.identities': () => ({}),
   'Query.me': () => ({}),
   'Query.message': () => ({}),
   'Query.sessions': () => ({}),
@@ -216,7 +219,9 @@ const ARGUMENTS: Record<string, (scene: Scene, row: Row) => object | Promise<obj
   'Mutation.deleteMessage': () => ({}),
   'Mutation.editMessage': () => ({ input: { body: 'rewritten' } }),
   'Mutation.leaveChat': () => ({}),
-  'Mutation.linkProvider': ({ person }) => ({ input: { idToken: provider.issue(), password: person.password } }),
+  'Mutation.linkProvider': ({ person: { id, password } }) => ({
+    input: { idToken: provider.issue({ claims: { sub: id } }), password },
+  }),
   'Mutation.login': ({ cast: { pat } }) => ({ input: { email: pat.email, password: pat.password } }),
   'Mutation.loginWithProvider': () => ({ input: { idToken: provider.issue() } }),
   'Mutation.logout': () => ({}),
@@ -234,6 +239,7 @@ const ARGUMENTS: Record<string, (scene: Scene, row: Row) => object | Promise<obj
   }),
   'Mutation.revokeSessions': () => ({}),
   'Mutation.sendMessage': () => ({ input: { body: 'said again' } }),
+  'Mutation.unlinkProvider': ({ person: { password } }) => ({ password }),
   'Mutation.updateChat': () => ({ input: { title: 'Renamed' } }),
   'Mutation.updateProfile': ({ person: { firstName } }) => ({ input: { firstName } }),
   'Subscription.chatUpdated': ({ cast, actor }) => ({

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../support/client.ts';
 import { backend, startCluster } from '../support/cluster.ts';
@@ -75,6 +76,16 @@ const link = (person: Person, idToken: string, password = person.password) =>
   person.client().request(Link, { input: { idToken, password } });
 const deleteWith = (device: Pick<ProviderDevice, 'client'>, idToken: string) =>
   device.client().request(DeleteWithProvider, { idToken });
+
+const IDENTITIES = '{ identities { issuer linkedAt } }';
+const identitiesOf = async (person: Person) => {
+  const { identities } = (await person.client(1).request(IDENTITIES)) as {
+    identities: Array<{ issuer: string; linkedAt: string }>;
+  };
+  return identities;
+};
+const unlink = (person: Person, password = person.password) =>
+  person.client().request('mutation ($password: String!) { unlinkProvider(password: $password) }', { password });
 
 /** On every node. */
 const expectOver = (device: Pick<ProviderDevice, 'client'>) =>
@@ -265,6 +276,7 @@ describe('an account without a password', () => {
     for (const ask of [
       'mutation { changePassword(currentPassword: "", newPassword: "copper lantern 7") }',
       'mutation { deleteAccount(password: "") }',
+      'mutation { unlinkProvider(password: "") }',
       `mutation { linkProvider(input: { idToken: "${issue()}", password: "" }) }`,
     ])
       expect(await refusal(device.client().request(ask))).toEqual({ code: 'FORBIDDEN' });
@@ -303,6 +315,28 @@ describe('an account without a password', () => {
   });
 });
 
+/** What comes of an attempt that waits for a transaction, which commits. */
+async function attemptDuring<T>(statement: string, { id }: Person, attempt: () => Promise<T>, waiting: string) {
+  const other = new pg.Client({ connectionString: cluster.databaseUrl! });
+  await other.connect();
+  try {
+    await other.query('BEGIN');
+    await other.query(statement, [id]);
+    const outcome = attempt();
+    await eventually(async () => {
+      const rows = await cluster.sql(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE $1`,
+        [`%${waiting}%`],
+      );
+      expect(rows).toHaveLength(1);
+    });
+    await other.query('COMMIT');
+    return await outcome;
+  } finally {
+    await other.end();
+  }
+}
+
 describe('an account that is linked', () => {
   it('is opened by the provider and by its password', async () => {
     const ann = await registerPerson(cluster);
@@ -314,16 +348,110 @@ describe('an account that is linked', () => {
     expect((await signInPerson(cluster, ann)).id).toBe(ann.id);
   });
 
-  it('goes on being opened by the provider when its password changes, and its sessions end', async () => {
+  const change = (person: Person, keepIdentities?: boolean) =>
+    person.client().request(
+      `mutation ($old: String!, $keep: Boolean) {
+        changePassword(currentPassword: $old, newPassword: "copper lantern 7", keepIdentities: $keep)
+      }`,
+      { old: person.password, ...(keepIdentities !== undefined && { keep: keepIdentities }) },
+    );
+
+  it('is opened by the new password alone when that is changed, and its sessions end', async () => {
     const ann = await registerPerson(cluster);
     const claims = { sub: randomUUID() };
     await link(ann, issue(claims));
     const device = await signIn(claims);
-    const change =
-      'mutation ($old: String!) { changePassword(currentPassword: $old, newPassword: "copper lantern 7") }';
-    await ann.client().request(change, { old: ann.password });
+    await change(ann);
+    await expectOver(device);
+    expect(await identitiesOf(ann)).toEqual([]);
+    expect((await signIn(claims)).user.id).not.toBe(ann.id);
+    expect((await signInPerson(cluster, { ...ann, password: 'copper lantern 7' })).id).toBe(ann.id);
+  });
+
+  it('goes on being opened by the provider where its owner says so', async () => {
+    const ann = await registerPerson(cluster);
+    const claims = { sub: randomUUID() };
+    await link(ann, issue(claims));
+    const device = await signIn(claims);
+    await change(ann, true);
     await expectOver(device);
     expect((await signIn(claims)).user.id).toBe(ann.id);
+  });
+
+  it('shows its owner what it is linked to, and nobody else', async () => {
+    const [ann, bob] = [await registerPerson(cluster), await registerPerson(cluster)];
+    expect(await identitiesOf(ann)).toEqual([]);
+    const before = Date.now();
+    await link(ann, issue());
+    const [identity, ...others] = await identitiesOf(ann);
+    expect(others).toEqual([]);
+    expect(identity!.issuer).toBe(provider.issuer);
+    // Of this machine, as the database's clock is.
+    expect(Math.abs(Date.parse(identity!.linkedAt) - before)).toBeLessThan(60_000);
+    expect(await identitiesOf(bob)).toEqual([]);
+    expect(await refusal(nobody(cluster).request(IDENTITIES))).toEqual(SIGN_IN_FIRST);
+    const cem = await signIn();
+    expect(await cem.client(1).request(IDENTITIES)).toMatchObject({ identities: [{ issuer: provider.issuer }] });
+  });
+
+  it('is unlinked with the password, after which the provider opens it no longer', async () => {
+    const ann = await registerPerson(cluster);
+    const claims = { sub: randomUUID() };
+    await link(ann, issue(claims));
+    const device = await signIn(claims);
+    expect(await refusal(unlink(ann, 'not the password'))).toEqual({ ...REFUSED, field: 'password' });
+    expect(await identitiesOf(ann)).toHaveLength(1);
+    expect(await unlink(ann)).toEqual({ unlinkProvider: true });
+    expect(await unlink(ann)).toEqual({ unlinkProvider: true });
+    expect(await identitiesOf(ann)).toEqual([]);
+    // What is signed in stays so.
+    await device.client(1).request(WHO);
+    expect((await signIn(claims)).user.id).not.toBe(ann.id);
+    expect((await signInPerson(cluster, ann)).id).toBe(ann.id);
+    const told = cluster.nodes
+      .flatMap(({ logs }) => logs)
+      .filter((line) => line.includes('security.provider_unlinked') && line.includes(ann.id));
+    expect(told).toHaveLength(1);
+  });
+
+  it('has one identity of a provider at most, and another once that is gone', async () => {
+    const ann = await registerPerson(cluster);
+    const [first, second] = [{ sub: randomUUID() }, { sub: randomUUID() }];
+    await link(ann, issue(first));
+    expect(await refusal(link(ann, issue(second)))).toEqual(CONFLICT);
+    expect(await identitiesOf(ann)).toHaveLength(1);
+    expect((await signIn(first)).user.id).toBe(ann.id);
+    await unlink(ann);
+    await link(ann, issue(second));
+    expect((await signIn(second)).user.id).toBe(ann.id);
+  });
+
+  it.runIf(backend === 'distributed')('is not linked with a password that is just being changed', async () => {
+    const ann = await registerPerson(cluster);
+    const attempt = () => refusal(link(ann, issue()));
+    const change = `UPDATE app_user SET password_hash = 'another' WHERE id = $1`;
+    expect(await attemptDuring(change, ann, attempt, 'INSERT INTO app_user_identity')).toEqual({
+      ...REFUSED,
+      field: 'input.password',
+    });
+  });
+
+  it('is linked with a token that was issued just now', async () => {
+    const ann = await registerPerson(cluster);
+    expect(await refusal(link(ann, issue({ iat: now() - 360 })))).toEqual(REFUSED);
+    expect(await identitiesOf(ann)).toEqual([]);
+    await link(ann, issue({ iat: now() - 240 }));
+  });
+
+  it.runIf(backend === 'distributed').each([
+    ['unlinked', 'DELETE FROM app_user_identity WHERE user_id = $1'],
+    ['deleted', 'DELETE FROM app_user WHERE id = $1'],
+  ])('that is being %s opens for nobody who has shown the token already', async (_how, removal) => {
+    const ann = await registerPerson(cluster);
+    const claims = { sub: randomUUID() };
+    await link(ann, issue(claims));
+    const attempt = () => refusal(signIn(claims));
+    expect(await attemptDuring(removal, ann, attempt, 'INSERT INTO session')).toEqual(REFUSED);
   });
 
   it('needs the password, and a token that counts', async () => {

@@ -49,7 +49,9 @@ describe('the log', () => {
     await refusal(ann.client().request(CHANGE, { old: 'not the right one', new: 'copper lantern' }));
     await ann.client().request(CHANGE, { old: ann.password, new: 'copper lantern' });
     await eventually(() =>
-      expect(linesOf('security.password_changed', { userId: ann.id })).toMatchObject([{ level: 30, sessionsEnded: 1 }]),
+      expect(linesOf('security.password_changed', { userId: ann.id })).toMatchObject([
+        { level: 30, sessionsEnded: 1, identitiesRemoved: 0 },
+      ]),
     );
   });
 

@@ -34,6 +34,7 @@ const FIELDS = readTable<'type' | 'who' | 'fields'>(`
   ChatConnection    | members      | changeCursor edges pageInfo
   ChatEdge          | members      | cursor node
   ChatMember        | members      | joinedAt lastReadSeq role user
+  LinkedIdentity    | themself     | issuer linkedAt
   Message           | members      | author body chat clientId createdAt cursor deletedAt editedAt extraData id isRead
   Message           | members      | revision seq type
   MessageConnection | members      | edges pageInfo
@@ -74,6 +75,7 @@ beforeAll(async () => {
   const { body, clientId, extra } = SECRETS;
   const said = await send(owner, group, body, { clientId, extraData: { extra } });
   await member.client().request(DELETE, { id: group.messages.member });
+  await owner.client().request(LINK, { input: { idToken: provider.issue(), password: owner.password } });
   const { sessions } = (await owner.client().request('{ sessions { id } }')) as { sessions: Array<{ id: string }> };
   ids = new Set([owner.id, group.id, said.id, ...Object.values(group.messages), ...sessions.map(({ id }) => id)]);
 });
@@ -83,12 +85,14 @@ afterAll(async () => {
   await provider?.close();
 });
 
+const LINK = 'mutation ($input: LinkProviderInput!) { linkProvider(input: $input) }';
 const DELETE = 'mutation ($id: ID!) { deleteMessage(messageId: $id) { id } }';
 
 /** Every way in to the group and its owner, and some that change nothing on the way. */
 const doorsOf = (actor: Actor): Array<[name: string, args: Record<string, unknown>]> => [
   ['Query.chat', { id: group.id }],
   ['Query.chats', { first: 20 }],
+  ['Query.identities', {}],
   ['Query.me', {}],
   ...[...ids].map((id): [string, Record<string, unknown>] => ['Query.message', { id }]),
   ['Query.sessions', {}],
@@ -146,8 +150,8 @@ const idsIn = (answer: unknown) =>
 /** The fields that told something of the group or of its owner. */
 function seenIn(root: RootField, answer: unknown): string[] {
   const found: string[] = [];
-  // Of people in general, since nobody finds themself; of chats only where theirs is among them.
-  const isOfList = root.name === 'Query.users' || idsIn(answer).some((id) => ids.has(id));
+  // Of people in general, since nobody finds themself; of chats only where theirs is among them. Nobody else is linked.
+  const isOfList = ['Query.users', 'Query.identities'].includes(root.name) || idsIn(answer).some((id) => ids.has(id));
   visitAnswer(root.field, answer, (type, field, value, path) => {
     const nearest = path.find((object): object is { id: string } => 'id' in object);
     const isAboutThem = nearest ? ids.has(nearest.id) : isOfList;

@@ -26,7 +26,7 @@ function setUp() {
 it.each([
   ['login', ({ sessions }) => sessions.login({ email: 'ann@example.test', password: 'violet harbour' }, CLIENT)],
   ['refresh', ({ sessions }) => sessions.refresh('prt_')],
-  ['changePassword', ({ sessions }) => sessions.changePassword(VIEWER, 'violet harbour', 'copper lantern')],
+  ['changePassword', ({ sessions }) => sessions.changePassword(VIEWER, 'violet harbour', 'copper lantern', false)],
   ['assertPassword', ({ sessions }) => sessions.assertPassword(VIEWER, 'password', 'violet harbour')],
 ] satisfies Array<[string, (place: ReturnType<typeof setUp>) => Promise<unknown>]>)(
   '%s does nothing beyond the limit',

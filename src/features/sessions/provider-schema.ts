@@ -1,7 +1,27 @@
 import { limitedByAddress } from '../../graphql/address-limits.ts';
 import { builder } from '../../graphql/builder.ts';
 import { requireViewer } from '../../graphql/context.ts';
+import type { LinkedIdentity } from '../users/user-store.ts';
 import { AuthPayload } from './session-schema.ts';
+
+const LinkedIdentity = builder.objectRef<LinkedIdentity>('LinkedIdentity').implement({
+  description: 'An account at an identity provider that opens this one.',
+  fields: (t) => ({
+    issuer: t.exposeString('issuer', { description: 'The provider, as its tokens name it in `iss`.' }),
+    linkedAt: t.expose('linkedAt', { type: 'DateTime', description: 'Since when.' }),
+  }),
+});
+
+builder.queryField('identities', (t) =>
+  t.field({
+    type: [LinkedIdentity],
+    description: 'What opens the viewer’s account beside the password, the oldest first.',
+    resolve(_root, _args, context) {
+      const { userId } = requireViewer(context);
+      return context.loaders.run((cancellation) => context.services.users.listIdentities(userId, cancellation));
+    },
+  }),
+);
 
 const LoginWithProviderInput = builder.inputType('LoginWithProviderInput', {
   description: 'Who signed in at the identity provider of this server.',
@@ -14,7 +34,10 @@ const LoginWithProviderInput = builder.inputType('LoginWithProviderInput', {
 const LinkProviderInput = builder.inputType('LinkProviderInput', {
   description: 'Whom the viewer is to the identity provider.',
   fields: (t) => ({
-    idToken: t.string({ required: true, description: 'The ID token of OpenID Connect, as the provider issued it.' }),
+    idToken: t.string({
+      required: true,
+      description: 'An ID token of OpenID Connect, issued within the last 5 minutes, to be sure.',
+    }),
     password: t.string({ required: true, description: 'The viewer’s password, to be sure.' }),
   }),
 });
@@ -29,10 +52,19 @@ account that has the same e-mail already is not taken over: CONFLICT.`,
     resolve: (_root, { input }, { services, client }) => services.providers.login(input, client),
   }),
   linkProvider: t.boolean({
-    description: 'From now on the viewer signs in with an identity provider’s token as well as by password.',
+    description: `From now on the viewer signs in with an identity provider’s token as well as by password. One of a provider’s
+accounts at most.`,
     args: { input: t.arg({ type: LinkProviderInput, required: true, description: 'The token and the password.' }) },
     async resolve(_root, { input }, context) {
       await context.services.providers.link(requireViewer(context), input);
+      return true;
+    },
+  }),
+  unlinkProvider: t.boolean({
+    description: 'From now on the viewer signs in by password alone. Sessions stay: `revokeSessions` ends them.',
+    args: { password: t.arg.string({ required: true, description: 'The viewer’s password, to be sure.' }) },
+    async resolve(_root, { password }, context) {
+      await context.services.providers.unlink(requireViewer(context), password);
       return true;
     },
   }),

@@ -5,7 +5,7 @@ import { AppError, ForbiddenError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import type { UserService } from '../users/user-service.ts';
-import { readDeviceName } from './session-service.ts';
+import { readDeviceName, wrongPassword } from './session-service.ts';
 import type { SessionService, SignedIn } from './session-service.ts';
 
 export interface ProviderServiceOptions {
@@ -36,7 +36,7 @@ export function createProviderService({ tokens, users, sessions, rateLimits, log
   async function verifyAgain(
     { sessionId }: Viewer,
     idToken: string,
-    mayCount: (claims: ProviderClaims) => Promise<boolean> = async () => true,
+    mayCount: (claims: ProviderClaims) => Promise<boolean>,
   ): Promise<ProviderClaims> {
     const provider = configured();
     const claims = await rateLimits.guessAgain(sessionId, async () => {
@@ -54,26 +54,45 @@ export function createProviderService({ tokens, users, sessions, rateLimits, log
       const deviceName = readDeviceName(input.deviceName, client.userAgent);
       const claims = await rateLimits.guessProviderToken(client.address, () => provider.verify(input.idToken));
       if (!claims) throw notCounting();
-      return sessions.open(await users.findOrCreate(claims), deviceName);
+      return sessions.open(await users.findOrCreate(claims), claims, deviceName);
     },
 
-    /** From now on the viewer signs in by the provider as well. @throws ConflictError when somebody else does. */
+    /**
+     * From now on the viewer signs in by the provider as well.
+     *
+     * @throws AppError INVALID_CREDENTIALS unless the token was issued just now.
+     * @throws ConflictError when somebody else does, or the viewer is somebody else there already.
+     */
     async link(viewer: Viewer, input: { idToken: string; password: string }): Promise<void> {
       configured();
-      await sessions.assertPassword(viewer, 'input.password', input.password);
-      const isNew = await users.link(viewer.userId, await verifyAgain(viewer, input.idToken));
+      const passwordHash = await sessions.assertPassword(viewer, 'input.password', input.password);
+      const claims = await verifyAgain(viewer, input.idToken, async (found) => isFresh(found));
+      const isNew = await users.link(viewer.userId, passwordHash, claims);
+      // Changed while the token was looked at: whoever has the old one does not come in by another door.
+      if (isNew === null) throw wrongPassword('input.password');
       if (isNew) logger.info({ event: 'security.provider_linked', userId: viewer.userId }, 'an account was linked');
+    },
+
+    /** From now on the viewer signs in by password alone. @throws ForbiddenError when they have none. */
+    async unlink(viewer: Viewer, password: string): Promise<void> {
+      await sessions.assertPassword(viewer, 'password', password);
+      const count = await users.unlink(viewer.userId);
+      if (count > 0)
+        logger.info({ event: 'security.provider_unlinked', userId: viewer.userId, count }, 'an account was unlinked');
     },
 
     /** @throws AppError INVALID_CREDENTIALS unless the token was issued to the viewer, and just now. */
     async assertIdentity(viewer: Viewer, idToken: string): Promise<void> {
-      await verifyAgain(viewer, idToken, async (claims) => {
-        if (Date.now() - claims.issuedAt > FRESH_MS) return false;
-        return (await users.findByIdentity(claims))?.id === viewer.userId;
-      });
+      await verifyAgain(
+        viewer,
+        idToken,
+        async (claims) => isFresh(claims) && (await users.findByIdentity(claims))?.id === viewer.userId,
+      );
     },
   };
 }
+
+const isFresh = ({ issuedAt }: ProviderClaims): boolean => Date.now() - issuedAt <= FRESH_MS;
 
 function notCounting(): AppError {
   return new AppError('INVALID_CREDENTIALS', 'The token of the identity provider does not count. Sign in there again.');

@@ -124,13 +124,16 @@ token, until that one or its access token is used; after that, the old token end
     resolve: (_root, { id }, context) => context.services.sessions.revoke(requireViewer(context), id ?? null),
   }),
   changePassword: t.boolean({
-    description: 'Every other session ends.',
+    description: `Every other session ends, and the identities of the identity provider are unlinked: whoever had the old
+password may have linked one of their own.`,
     args: {
       currentPassword: t.arg.string({ required: true, description: 'The one that counts now.' }),
       newPassword: t.arg.string({ required: true, description: '8 to 128 characters, not a well-known one.' }),
+      keepIdentities: t.arg.boolean({ defaultValue: false, description: 'Linked identities stay.' }),
     },
-    async resolve(_root, { currentPassword, newPassword }, context) {
-      await context.services.sessions.changePassword(requireViewer(context), currentPassword, newPassword);
+    async resolve(_root, { currentPassword, newPassword, keepIdentities }, context) {
+      const { sessions } = context.services;
+      await sessions.changePassword(requireViewer(context), currentPassword, newPassword, keepIdentities ?? false);
       return true;
     },
   }),

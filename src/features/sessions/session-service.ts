@@ -12,11 +12,11 @@ import { inTransaction } from '../../persistence/transaction.ts';
 import type { Transaction } from '../../persistence/transaction.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
-import type { UserRow } from '../users/user-store.ts';
+import type { Identity, UserRow } from '../users/user-store.ts';
 import { readNames } from '../users/user-service.ts';
 import type { UserService } from '../users/user-service.ts';
 import type { LiveSessions } from './live-sessions.ts';
-import type { SessionRow, SessionStore } from './session-store.ts';
+import type { Proof, SessionRow, SessionStore } from './session-store.ts';
 
 /** What a device is handed when it signs in or refreshes. */
 export interface SignedIn {
@@ -58,18 +58,17 @@ export type SessionService = ReturnType<typeof createSessionService>;
 export function createSessionService(options: SessionServiceOptions) {
   const { store, users, liveSessions, passwords, accessTokens, refreshTokens, rateLimits, logger } = options;
 
-  /** `passwordHash`: of the password that was shown; null: they were vouched for in another way. */
-  async function signIn(user: UserRow, passwordHash: string | null, deviceName: string | null): Promise<SignedIn> {
+  async function signIn(user: UserRow, proof: Proof, deviceName: string | null): Promise<SignedIn> {
     const token = refreshTokens.first(store.newId());
     const session = await store.insert({
       id: token.sessionId,
       userId: user.id,
-      passwordHash,
+      proof,
       deviceName,
       hash: refreshTokens.hash(token),
       ttlMs: options.refreshTokenTtlMs,
     });
-    // The account went, or its password was changed, while the old one was being checked.
+    // The account went, its password was changed, or its identity unlinked, while the old one was being checked.
     if (!session) throw invalidCredentials();
     return handOut(user, session, token);
   }
@@ -89,23 +88,27 @@ export function createSessionService(options: SessionServiceOptions) {
   }
 
   /** An unknown e-mail takes as long as a wrong password. */
-  async function findByPassword(email: string, password: string): Promise<UserRow | null> {
+  async function findByPassword(email: string, password: string): Promise<{ user: UserRow; proof: Proof } | null> {
     const plausible = email.length <= LIMITS.email && email.isWellFormed() && !email.includes('\0');
     const user = plausible ? await users.findByEmail(email) : null;
-    return (await passwords.verify(user?.passwordHash ?? null, cut(password))) ? user : null;
+    const passwordHash = user?.passwordHash ?? null;
+    if (!(await passwords.verify(passwordHash, cut(password)))) return null;
+    return user && passwordHash !== null ? { user, proof: { passwordHash } } : null;
   }
 
   /**
+   * Answers its hash.
+   *
    * @throws AppError INVALID_CREDENTIALS when the password is not the viewer's.
    * @throws ForbiddenError when the viewer has none.
    */
-  async function assertPassword(viewer: Viewer, field: string, password: string): Promise<void> {
-    const user = await users.get(viewer.userId);
-    if (user.passwordHash === null)
+  async function assertPassword(viewer: Viewer, field: string, password: string): Promise<string> {
+    const { passwordHash } = await users.get(viewer.userId);
+    if (passwordHash === null)
       throw new ForbiddenError('This account has no password: it signs in by its identity provider.');
-    const check = async () => ((await passwords.verify(user.passwordHash, cut(password))) ? user : null);
-    if (!(await rateLimits.guessAgain(viewer.sessionId, check)))
-      throw new AppError('INVALID_CREDENTIALS', 'The password is not right.', { field });
+    const check = async () => ((await passwords.verify(passwordHash, cut(password))) ? passwordHash : null);
+    if ((await rateLimits.guessAgain(viewer.sessionId, check)) === null) throw wrongPassword(field);
+    return passwordHash;
   }
 
   /** The session as the rotation of this very token left it; any other old token ends it. */
@@ -130,21 +133,23 @@ export function createSessionService(options: SessionServiceOptions) {
       const names = readNames(input);
       const deviceName = readDeviceName(input.deviceName, userAgent);
       const password = await readNewPassword('input.password', input.password);
-      const user = await users.create({ ...names, email, passwordHash: await passwords.hash(password) });
-      return signIn(user, user.passwordHash, deviceName);
+      const passwordHash = await passwords.hash(password);
+      const user = await users.create({ ...names, email, passwordHash });
+      return signIn(user, { passwordHash }, deviceName);
     },
 
     /** An unknown e-mail and a wrong password are answered alike, in words and in time. */
     async login(input: Credentials, client: Client): Promise<SignedIn> {
       const deviceName = readDeviceName(input.deviceName, client.userAgent);
       const email = input.email.trim().toLowerCase();
-      const user = await rateLimits.guessLogin(email, client.address, () => findByPassword(email, input.password));
-      if (!user) throw invalidCredentials();
-      return signIn(user, user.passwordHash, deviceName);
+      const found = await rateLimits.guessLogin(email, client.address, () => findByPassword(email, input.password));
+      if (!found) throw invalidCredentials();
+      return signIn(found.user, found.proof, deviceName);
     },
 
     /** A session of somebody whom their identity provider vouched for. */
-    open: (user: UserRow, deviceName: string | null): Promise<SignedIn> => signIn(user, null, deviceName),
+    open: (user: UserRow, identity: Identity, deviceName: string | null): Promise<SignedIn> =>
+      signIn(user, { identity }, deviceName),
 
     /**
      * Rotates the refresh token (RFC 9700, section 4.14). The token that was just rotated answers the very same
@@ -205,19 +210,23 @@ export function createSessionService(options: SessionServiceOptions) {
       return ended.length;
     },
 
-    /** Every other device has to sign in again. */
-    async changePassword(viewer: Viewer, current: string, next: string): Promise<void> {
+    /**
+     * Every other device has to sign in again, by the new password: whoever had the old one may have linked an identity of
+     * their own. `keepIdentities`: the linked ones stay.
+     */
+    async changePassword(viewer: Viewer, current: string, next: string, keepIdentities: boolean): Promise<void> {
       await assertPassword(viewer, 'currentPassword', current);
       const password = await readNewPassword('newPassword', next);
       if (password === current) throw new BadUserInputError('newPassword', 'This is the password that you have now.');
       const passwordHash = await passwords.hash(password);
-      const ended = await inTransaction(options.prisma, async ({ db }) => {
+      const { ended, identitiesRemoved } = await inTransaction(options.prisma, async ({ db }) => {
         await users.changePasswordHash(viewer.userId, passwordHash, db);
-        return store.delete(viewer.userId, { allBut: viewer.sessionId }, db);
+        const identitiesRemoved = keepIdentities ? 0 : await users.unlink(viewer.userId, db);
+        return { ended: await store.delete(viewer.userId, { allBut: viewer.sessionId }, db), identitiesRemoved };
       });
       liveSessions.ended(ended);
       logger.info(
-        { event: 'security.password_changed', userId: viewer.userId, sessionsEnded: ended.length },
+        { event: 'security.password_changed', userId: viewer.userId, sessionsEnded: ended.length, identitiesRemoved },
         'a password was changed',
       );
     },
@@ -255,6 +264,10 @@ function cut(password: string): string {
 
 function invalidCredentials(): AppError {
   return new AppError('INVALID_CREDENTIALS', 'The e-mail or the password is not right.');
+}
+
+export function wrongPassword(field: string): AppError {
+  return new AppError('INVALID_CREDENTIALS', 'The password is not right.', { field });
 }
 
 function invalidRefreshToken(): AppError {

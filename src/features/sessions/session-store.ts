@@ -4,6 +4,7 @@ import { Prisma } from '../../generated/prisma/client.ts';
 import type { PrismaClient, Session } from '../../generated/prisma/client.ts';
 import type { CancellableQuery } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
+import type { Identity } from '../users/user-store.ts';
 
 export type SessionRow = Session;
 
@@ -14,11 +15,13 @@ export interface SessionState {
   confirmedGeneration: number;
 }
 
+/** By what somebody signs in: the hash of the password that was shown, or whom their provider's token named. */
+export type Proof = { passwordHash: string } | { identity: Identity };
+
 export interface NewSession {
   id: string;
   userId: string;
-  /** Of the password that was shown; null: an identity provider's token was. */
-  passwordHash: string | null;
+  proof: Proof;
   deviceName: string | null;
   /** Of the refresh token. */
   hash: Buffer;
@@ -35,14 +38,10 @@ export function createSessionStore(prisma: PrismaClient, query: CancellableQuery
   return {
     newId: (): string => uuidv7(),
 
-    /** Null when the account is gone, or its password is another by now than the one that was checked. */
+    /** Null when the account is gone, or what was checked opens it no longer: a password, an identity. */
     async insert(session: NewSession): Promise<SessionRow | null> {
       const rows = await prisma.$queryRaw<SessionRow[]>`
-        WITH account AS (
-          SELECT id FROM app_user
-          WHERE id = ${session.userId}::uuid
-            AND (${session.passwordHash}::text IS NULL OR password_hash = ${session.passwordHash}) FOR SHARE
-        )
+        WITH account AS (${lockAccount(session)})
         INSERT INTO session (id, user_id, device_name, current_hash, expires_at)
         SELECT ${session.id}::uuid, account.id, ${session.deviceName}, ${session.hash},
           now() + ${session.ttlMs}::float8 * interval '1 millisecond' FROM account
@@ -111,4 +110,16 @@ export function createSessionStore(prisma: PrismaClient, query: CancellableQuery
       return prisma.$executeRaw`DELETE FROM session WHERE expires_at < now()`;
     },
   };
+}
+
+/** Whoever changes the password or unlinks at this moment does so before the session is kept, and is seen, or after. */
+function lockAccount({ userId, proof }: NewSession): Prisma.Sql {
+  if ('passwordHash' in proof)
+    return Prisma.sql`
+      SELECT u.id FROM app_user u
+      WHERE u.id = ${userId}::uuid AND u.password_hash = ${proof.passwordHash} FOR SHARE`;
+  const { issuer, subject } = proof.identity;
+  return Prisma.sql`
+    SELECT u.id FROM app_user u JOIN app_user_identity i ON i.user_id = u.id
+    WHERE u.id = ${userId}::uuid AND i.issuer = ${issuer} AND i.subject = ${subject} FOR SHARE OF u, i`;
 }

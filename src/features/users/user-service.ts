@@ -4,12 +4,12 @@ import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts
 import type { Viewer } from '../../auth/viewer.ts';
 import { LIMITS, readEmail, readId, readLine, readText } from '../../input-rules.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
-import { isForeignKeyViolation, isUniqueViolation } from '../../persistence/prisma-errors.ts';
+import { isUniqueViolation } from '../../persistence/prisma-errors.ts';
 import type { Db, Transaction } from '../../persistence/transaction.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
 import { cleanNames } from './claimed-names.ts';
 import { nameWords } from './name-words.ts';
-import type { Identity, ReadOptions, UserRow, UserStore } from './user-store.ts';
+import type { Identity, LinkedIdentity, ReadOptions, UserRow, UserStore } from './user-store.ts';
 
 export interface NewAccount {
   /** As `readEmail` answers it. */
@@ -84,19 +84,30 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
       }
     },
 
-    /** Answers whether it was not linked before. @throws ConflictError when it is somebody else's. */
-    async link(userId: string, { issuer, subject }: Identity): Promise<boolean> {
+    /**
+     * Answers whether it was not linked before; null when the password that was checked is not the account's any more.
+     *
+     * @throws ConflictError when it is somebody else's, or they have another one of the issuer.
+     */
+    async link(userId: string, passwordHash: string, { issuer, subject }: Identity): Promise<boolean | null> {
       try {
-        await store.insertIdentity(userId, { issuer, subject });
-        return true;
+        return (await store.insertIdentity(userId, passwordHash, { issuer, subject })) || null;
       } catch (error) {
-        if (isForeignKeyViolation(error)) throw new NotFoundError();
         if (!isUniqueViolation(error)) throw error;
         const owner = await store.findByIdentity({ issuer, subject });
-        if (owner?.id !== userId) throw new ConflictError('Another account is linked to this one of the provider.');
+        if (!owner)
+          throw new ConflictError('This account is linked to another one of the provider. Unlink that first.');
+        if (owner.id !== userId) throw new ConflictError('Another account is linked to this one of the provider.');
         return false;
       }
     },
+
+    /** How somebody may sign in beside their password, the oldest first. */
+    listIdentities: (userId: string, cancellation?: Cancellation): Promise<LinkedIdentity[]> =>
+      store.listIdentities(userId, cancellation),
+
+    /** Removes all identities of an account that has a password. Answers how many there were. */
+    unlink: (userId: string, db?: Db): Promise<number> => store.deleteIdentities(userId, db),
 
     /** Other people whose names begin with every given word, or whose e-mail is exactly the text. */
     async search(

@@ -18,6 +18,12 @@ export interface Identity {
   subject: string;
 }
 
+/** What the owner is shown of it. */
+export interface LinkedIdentity {
+  issuer: string;
+  linkedAt: Date;
+}
+
 /** How a read is made: as a part of an open transaction, or for as long as it is waited for. */
 export interface ReadOptions {
   db?: Db | undefined;
@@ -84,9 +90,28 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
       return rows[0] ?? null;
     },
 
-    /** Raises a unique violation when somebody has the identity, and a foreign key violation when the account is gone. */
-    async insertIdentity(userId: string, { issuer, subject }: Identity): Promise<void> {
-      await prisma.userIdentity.create({ data: { userId, issuer, subject }, select: { userId: true } });
+    listIdentities(userId: string, cancellation?: Cancellation): Promise<LinkedIdentity[]> {
+      return query.until(cancellation)`
+        SELECT issuer, linked_at AS "linkedAt" FROM app_user_identity
+        WHERE user_id = ${userId}::uuid ORDER BY linked_at, issuer`;
+    },
+
+    /** Answers how many there were. */
+    async deleteIdentities(userId: string, db: Db = prisma): Promise<number> {
+      return (await db.userIdentity.deleteMany({ where: { userId } })).count;
+    },
+
+    /**
+     * False when the account is gone, or its password is another by now than the one that was checked. Raises a unique
+     * violation when somebody has the identity, or the account another of the issuer.
+     */
+    async insertIdentity(userId: string, passwordHash: string, { issuer, subject }: Identity): Promise<boolean> {
+      const inserted = await prisma.$executeRaw`
+        WITH account AS (
+          SELECT id FROM app_user WHERE id = ${userId}::uuid AND password_hash = ${passwordHash} FOR SHARE
+        )
+        INSERT INTO app_user_identity (issuer, subject, user_id) SELECT ${issuer}, ${subject}, account.id FROM account`;
+      return inserted > 0;
     },
 
     /** By name, then id. Reads ranges of the word index, never the table. */
