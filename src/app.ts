@@ -93,7 +93,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
 
   const loadersFor = createLoaders(services);
   // Subscriptions read until there is an answer, operations once.
-  const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable))();
+  const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable));
 
   function createContext(
     viewer: Viewer | null,
@@ -109,7 +109,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       client,
       deadline,
       services,
-      loaders: loadersFor(deadline),
+      loaders: loadersFor({ cancellation: deadline }),
       prisma: database.prisma,
       openLine,
       liveLoaders,

@@ -29,22 +29,23 @@ const services = createServices({
   nodeId: uuidv7(),
   logger,
 });
-const liveLoaders = createLoaders(services)();
+const loadersFor = createLoaders(services);
 
 const yoga = createYoga({
   schema: createSchema(),
   async context({ request }): Promise<Context> {
     const token = readBearer(request.headers.get('authorization'));
     const viewer = token === null ? null : await services.liveSessions.authenticate(token);
+    const deadline = new Deadline(() => false);
     return {
       viewer,
       selves: new Set(viewer ? [viewer.userId] : []),
       requestId: uuidv7(),
       client: { address: '', userAgent: request.headers.get('user-agent') },
       services,
-      deadline: new Deadline(() => false),
-      loaders: createLoaders(services)(),
-      liveLoaders,
+      deadline,
+      loaders: loadersFor({ cancellation: deadline }),
+      liveLoaders: loadersFor,
       prisma,
       metrics: NO_METRICS,
       openLine() {

@@ -3,9 +3,10 @@ import { cancelledWithAll } from '../cancellation.ts';
 import type { Cancellation } from '../cancellation.ts';
 import { TooComplexError } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
+import { LIMITS as INPUT_LIMITS } from '../input-rules.ts';
 import { createLimiter } from '../limiter.ts';
 import type { Limiter } from '../limiter.ts';
-import type { MemberRow, ReadFloor } from './chats/chat-store.ts';
+import type { MemberCount, MemberRow, ReadFloor } from './chats/chat-store.ts';
 import type { Membership } from '../realtime/source.ts';
 import type { Services } from './services.ts';
 
@@ -18,10 +19,42 @@ const OPTIONS = { cache: false, maxBatchSize: 1_000, batchScheduleFn: (send: () 
 /** How a read is run. Default: once. An event that was lost for a failed read would not come again. */
 type Run = <T>(read: () => Promise<T>) => Promise<T>;
 
-/** What one operation asks for. Of the others whose asking shares the statement, it knows nothing. */
+/** For whom something is read: one operation, or one event of a subscription. */
+export interface Asker {
+  cancellation: Cancellation;
+}
+
+/** How much one answer may make of what the document does not say: it is refused when it turns out to be more. */
+interface Limits {
+  /** Of pages and the like, one by one. */
+  reads: number;
+  members: number;
+}
+
+const LIMITS: Limits = { reads: 200, members: 20_000 };
+/** Of an answer that is kept for many: when it turns out to be more, each of them is answered alone. */
+const SHARED_LIMITS: Limits = { reads: 20, members: 2_000 };
+
+/** Of those reads of one operation: the others need connections, too. */
+const READS_AT_ONCE = 3;
+
+/** Of so many chats one operation may show all members: only of more are they counted before they are read. */
+const CHATS_UNCOUNTED = LIMITS.members / INPUT_LIMITS.groupMembers;
+/** Chats whose members are read for those who ask at once; for more there is another statement. */
+const CHATS_AT_ONCE = 100;
+
+/** What an operation, or an event, has come to so far. */
+interface Tally {
+  readonly cancellation: Cancellation | undefined;
+  readonly limits: Limits;
+  reads: number;
+  members: number;
+}
+
+/** What is asked for. Of the others whose asking shares the statement, an operation knows nothing. */
 interface Ask<Key> {
   key: Key;
-  cancellation: Cancellation | undefined;
+  tally: Tally;
 }
 
 type Batch<Key, Value> = DataLoader<Ask<Key>, Value>;
@@ -30,14 +63,12 @@ type Find<Key, Row> = (keys: readonly Key[], cancellation: Cancellation | undefi
 
 /**
  * What types of several features show of each other, read in one statement for all who ask at once. Answers the loaders
- * of an operation; a statement is cancelled when all operations that share it are.
+ * of an operation or of an event; a statement is cancelled when all who share it are. Without an asker: of an answer
+ * that is made for many.
  */
-export function createLoaders(
-  services: Services,
-  run: Run = (read) => read(),
-): (cancellation?: Cancellation) => Loaders {
+export function createLoaders(services: Services, run: Run = (read) => read()): (asker?: Asker) => Loaders {
   const batches = createBatches(services, run);
-  return (cancellation) => new Loaders(batches, run, cancellation);
+  return (asker) => new Loaders(batches, run, asker);
 }
 
 type Batches = ReturnType<typeof createBatches>;
@@ -48,7 +79,6 @@ function createBatches({ users, presence, chats, messages }: Services, run: Run)
     (keys, cancellation) =>
       run(() => find(keys, cancellation));
   const loadOne = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) => batchOne(patiently(find), idOf);
-  const loadMany = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) => batchMany(patiently(find), idOf);
   const ofMemberships = <Row>(find: Find<Membership, Row>, pairOf: (row: Row) => Membership) =>
     batchMemberships(patiently(find), pairOf);
   return {
@@ -59,42 +89,34 @@ function createBatches({ users, presence, chats, messages }: Services, run: Run)
     presence: loadOne(presence.findMany, (state) => state.userId),
     chat: loadOne(chats.findMany, (chat) => chat.id),
     lastMessage: loadOne(messages.findLast, (message) => message.chatId),
-    members: loadMany<MemberRow>(chats.listMembers, (member) => member.chatId),
-    readFloors: loadMany<ReadFloor>(chats.findReadFloors, (floor) => floor.chatId),
+    members: batchMembers(patiently(chats.countMembers), patiently(chats.listMembers)),
+    readFloors: batchMany<ReadFloor>(patiently(chats.findReadFloors), (floor) => floor.chatId),
     chatOfMember: ofMemberships(chats.findByMemberships, (chat) => ({ chatId: chat.id, userId: chat.memberId })),
     unread: ofMemberships(chats.countUnread, (count) => count),
   };
 }
 
-/** Of the reads of one operation that are not loaded by batches: the others need connections, too. */
-const READS_AT_ONCE = 3;
-const MAX_READS = 200;
-/** In one answer. How many a chat has, the document does not say. */
-const MAX_MEMBERS = 20_000;
-
-/** The loaders of one operation. A loader is made when it is asked for: most operations need one or two. */
+/** The loaders of one operation or event. A loader is made when it is asked for: most operations need one or two. */
 export class Loaders {
   readonly #batches: Batches;
   readonly #run: Run;
-  readonly #cancellation: Cancellation | undefined;
+  readonly #tally: Tally;
   #limit: Limiter | undefined;
-  #reads = 0;
-  #members = 0;
 
-  constructor(batches: Batches, run: Run, cancellation: Cancellation | undefined) {
+  constructor(batches: Batches, run: Run, asker: Asker | undefined) {
     this.#batches = batches;
     this.#run = run;
-    this.#cancellation = cancellation;
+    const limits = asker ? LIMITS : SHARED_LIMITS;
+    this.#tally = { cancellation: asker?.cancellation, limits, reads: 0, members: 0 };
   }
 
-  /** For what is not loaded by batches. @throws TooComplexError when it is one read too many for one operation. */
+  /** For what is not loaded by batches. @throws TooComplexError when it is one read too many. */
   async run<T>(read: (cancellation: Cancellation | undefined) => Promise<T>): Promise<T> {
-    // What serves many events is not bounded by one answer.
-    if (!this.#cancellation) return this.#run(() => read(undefined));
-    this.#reads += 1;
-    if (this.#reads > MAX_READS) throw new TooComplexError();
+    const tally = this.#tally;
+    tally.reads += 1;
+    if (tally.reads > tally.limits.reads) throw new TooComplexError();
     this.#limit ??= createLimiter(READS_AT_ONCE);
-    return this.#limit(() => this.#run(() => read(this.#cancellation)));
+    return this.#limit(() => this.#run(() => read(tally.cancellation)));
   }
 
   get user() {
@@ -115,9 +137,10 @@ export class Loaders {
 
   /** @throws TooComplexError when they are too many for one answer. */
   async members(chatId: string): Promise<MemberRow[]> {
+    const tally = this.#tally;
     const members = await this.#of(this.#batches.members).load(chatId);
-    if (this.#cancellation) this.#members += members.length;
-    if (this.#members > MAX_MEMBERS) throw new TooComplexError();
+    tally.members += members.length;
+    if (tally.members > tally.limits.members) throw new TooComplexError();
     return members;
   }
 
@@ -136,21 +159,21 @@ export class Loaders {
   }
 
   #of<Key, Value>(batch: Batch<Key, Value>): Loader<Key, Value> {
-    return new Loader(batch, this.#cancellation);
+    return new Loader(batch, this.#tally);
   }
 }
 
 class Loader<Key, Value> {
   readonly #batch: Batch<Key, Value>;
-  readonly #cancellation: Cancellation | undefined;
+  readonly #tally: Tally;
 
-  constructor(batch: Batch<Key, Value>, cancellation: Cancellation | undefined) {
+  constructor(batch: Batch<Key, Value>, tally: Tally) {
     this.#batch = batch;
-    this.#cancellation = cancellation;
+    this.#tally = tally;
   }
 
   load(key: Key): Promise<Value> {
-    return this.#batch.load({ key, cancellation: this.#cancellation });
+    return this.#batch.load({ key, tally: this.#tally });
   }
 }
 
@@ -182,10 +205,51 @@ function batchMany<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Ba
   }, OPTIONS);
 }
 
+/** Those of an operation that asks for more members than it may show are not read for it. */
+function batchMembers(count: Find<string, MemberCount>, list: Find<string, MemberRow>): Batch<string, MemberRow[]> {
+  return new DataLoader<Ask<string>, MemberRow[]>(
+    async (asks) => {
+      const cancellation = cancellationOf(asks);
+      let ids = distinctIds(asks);
+      let parts = [ids];
+      const refused = new Set<Tally>();
+      if (ids.length > CHATS_UNCOUNTED) {
+        const sizes = new Map((await count(ids, cancellation)).map(({ chatId, members }) => [chatId, members]));
+        const sizeOf = (chatId: string) => sizes.get(chatId) ?? 0;
+        for (const [tally, own] of groupBy(asks, (ask) => ask.tally))
+          if (own.reduce((sum, { key }) => sum + sizeOf(key), tally.members) > tally.limits.members) refused.add(tally);
+        ids = distinctIds(asks.filter(({ tally }) => !refused.has(tally)));
+        parts = cut(ids, sizeOf, LIMITS.members);
+      }
+      const members = new Map<string, MemberRow[]>();
+      for (const part of parts)
+        for (const [chatId, rows] of groupBy(await list(part, cancellation), (member) => member.chatId))
+          members.set(chatId, rows);
+      return asks.map(({ key, tally }) => (refused.has(tally) ? new TooComplexError() : (members.get(key) ?? [])));
+    },
+    { ...OPTIONS, maxBatchSize: CHATS_AT_ONCE },
+  );
+}
+
+/** Into parts of at most so much, or of one item that is more. */
+function cut<Item>(items: readonly Item[], sizeOf: (item: Item) => number, max: number): Item[][] {
+  const parts: Item[][] = [];
+  let size = Infinity;
+  for (const item of items) {
+    size += sizeOf(item);
+    if (size > max) {
+      parts.push([]);
+      size = sizeOf(item);
+    }
+    parts.at(-1)!.push(item);
+  }
+  return parts;
+}
+
 function distinctIds(asks: ReadonlyArray<Ask<string>>): string[] {
   return [...new Set(asks.map(({ key }) => key))];
 }
 
 function cancellationOf(asks: ReadonlyArray<Ask<unknown>>): Cancellation | undefined {
-  return cancelledWithAll(asks.map(({ cancellation }) => cancellation));
+  return cancelledWithAll(asks.map(({ tally }) => tally.cancellation));
 }

@@ -42,7 +42,7 @@ export function useAnswerSharing(logger: Logger): Plugin {
       };
       context.share = {
         key: keyOf(args, question),
-        createAnswer: () => createAnswer(args, createSharedContext(context, onPersonal), question),
+        createAnswer: () => createAnswer(args, context, onPersonal, question),
         outlet: context.outlet,
       };
     },
@@ -52,11 +52,13 @@ export function useAnswerSharing(logger: Logger): Plugin {
 /** Keeps nothing of the subscriber: it goes on answering when they have left. */
 function createAnswer(
   { schema, document, operationName, variableValues }: ExecutionArgs,
-  contextValue: Context,
+  { services, liveLoaders, prisma }: Context,
+  onPersonal: () => void,
   question: Question,
 ) {
   return async (event: unknown): Promise<string | null> => {
     if (question.isPersonal) return null;
+    const contextValue = createSharedContext({ services, liveLoaders, prisma }, onPersonal);
     const args = { schema, document, operationName, variableValues, contextValue, rootValue: event };
     const result = await execute(args);
     // Errors are told to each for themself, with the id of their own request.

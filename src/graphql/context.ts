@@ -1,4 +1,4 @@
-import type { Loaders } from '../features/loaders.ts';
+import type { Asker, Loaders } from '../features/loaders.ts';
 import type { Services } from '../features/services.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Client } from '../auth/client.ts';
@@ -32,8 +32,8 @@ export interface Context {
   prisma: PrismaClient;
   /** The line of a new subscription. */
   openLine: (viewer: Viewer) => Line;
-  /** In place of `loaders`, once the operation is a subscription: they do not give up. */
-  liveLoaders: Loaders;
+  /** In place of `loaders`, for each event of a subscription: they do not give up. Without an asker: for many. */
+  liveLoaders: (asker?: Asker) => Loaders;
   metrics: Metrics;
   /** Absent: the transport has no way to hand anybody what was made for many. */
   outlet?: Outlet;
@@ -55,7 +55,7 @@ export function closeContext(context: Context): void {
 }
 
 /**
- * The context of an answer that many are given: whatever depends on who asks cannot be had from it. Each attempt
+ * The context of one answer that many are given: whatever depends on who asks cannot be had from it. Each attempt
  * throws, and `onPersonal` is told, since a resolver may catch what it throws.
  */
 export function createSharedContext(
@@ -66,7 +66,7 @@ export function createSharedContext(
     onPersonal();
     throw new Error('What depends on the viewer was read for an answer that is shared: its field is not marked');
   };
-  return new Proxy({ services, loaders: liveLoaders, liveLoaders, prisma } as Context, {
+  return new Proxy({ services, loaders: liveLoaders(), liveLoaders, prisma } as Context, {
     get: (common, key) => (IMPERSONAL.includes(key) ? Reflect.get(common, key) : refuse()),
     set: refuse,
     has: refuse,
@@ -93,12 +93,12 @@ export async function followLive<Item>(
   const line = context.openLine(viewer);
   try {
     const cursor = await open(viewer);
-    // On the context that the events are executed with: the pipeline copies the one that it is given.
-    context.loaders = context.liveLoaders;
-    const { metrics } = context;
+    const { metrics, deadline } = context;
     metrics.subscriptionOpened(field);
     return cursor.holdOn({
       signal: line.signal,
+      // On the context that the events are executed with: the pipeline copies the one that it is given.
+      onAsked: () => (context.loaders = context.liveLoaders({ cancellation: deadline })),
       release() {
         metrics.subscriptionClosed(field);
         line.release();

@@ -28,6 +28,7 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
   #error: { reason: unknown } | undefined;
   #wakeUp: (() => void) | undefined;
   #release: (() => void) | undefined;
+  #onAsked: (() => void) | undefined;
 
   constructor(options: LiveCursorOptions<Item>) {
     this.#options = options;
@@ -35,6 +36,7 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
 
   /** Calls must not overlap, as in `for await`. */
   async next(): Promise<IteratorResult<Item, undefined>> {
+    this.#onAsked?.();
     for (;;) {
       if (this.#error) {
         const { reason } = this.#error;
@@ -81,8 +83,12 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
     this.#end();
   }
 
-  /** Puts the cursor on a line: the line's end is the cursor's, and the cursor's end lets go of the line. */
-  holdOn(line: { signal: AbortSignal; release: () => void }): this {
+  /**
+   * Puts the cursor on a line: the line's end is the cursor's, and the cursor's end lets go of the line, which is told
+   * each time that the consumer is done with an item and asks for the next.
+   */
+  holdOn(line: { signal: AbortSignal; release: () => void; onAsked?: () => void }): this {
+    this.#onAsked = line.onAsked;
     const abort = () => this.fail(line.signal.reason);
     this.#release = () => {
       line.signal.removeEventListener('abort', abort);

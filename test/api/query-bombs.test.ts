@@ -276,3 +276,41 @@ it.each(['ws', 'sse'] as const)('a subscription of too many lines is refused ove
   const events = async () => (await ann.client().subscribe(query, { chatId }, { transport })).next();
   await expect(events()).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
 });
+
+it.each(['ws', 'sse'] as const)(
+  'an event that needs hundreds of pages, one by one, is told as too complex over %s, and the next one comes',
+  async (transport) => {
+    const chat = await openGroup(ann, [await registerPerson(cluster)]);
+    for (let nth = 1; nth < 15; nth += 1) await send(ann, chat, `message ${nth}`);
+    const pages = times(
+      14,
+      (nth) => `p${nth}: ${messages('last: 15', 'chat { messages(last: $n) { pageInfo { hasNextPage } } }')}`,
+    );
+    const query = `subscription ($chatId: ID!, $n: Int) {
+      messageAdded(chatId: $chatId, afterSeq: 14) { seq chat { ${pages.join(' ')} } }
+    }`;
+    const stream = await ann
+      .client()
+      .subscribe<{ messageAdded: { seq: number } }, object>(query, { chatId: chat.id }, { transport });
+    for (let nth = 0; nth < 2; nth += 1) {
+      await send(ann, chat, 'another');
+      await expect(stream.next()).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+    }
+    await stream.close();
+  },
+);
+
+it('each event may need as much as an operation, however many there were', async () => {
+  const chat = await openGroup(ann, [await registerPerson(cluster)]);
+  const pages = times(14, (nth) => `p${nth}: ${messages('last: 1', 'seq')}`);
+  // Of the author's e-mail everybody is told for themself.
+  const query = `subscription ($chatId: ID!) {
+    messageAdded(chatId: $chatId, afterSeq: 0) { seq author { email } chat { ${pages.join(' ')} } }
+  }`;
+  const stream = await ann.client().subscribe<{ messageAdded: { seq: number } }, object>(query, { chatId: chat.id });
+  for (let seq = 1; seq <= 15; seq += 1) {
+    await send(ann, chat, `message ${seq}`);
+    expect((await stream.next()).messageAdded.seq).toBe(seq);
+  }
+  await stream.close();
+});

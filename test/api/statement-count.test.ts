@@ -139,7 +139,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
       logger,
     });
     const schema = createSchema();
-    const loaders = createLoaders(services)();
+    const loadersFor = createLoaders(services);
     run = async (viewer, document, variables) => {
       const contextValue: Context = {
         viewer: { userId: viewer.id, sessionId: uuidv7(), expiresAt: Date.now() + 60_000 },
@@ -148,12 +148,12 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
         client: { address: '', userAgent: null },
         deadline: new Deadline(() => false),
         services,
-        loaders,
+        loaders: loadersFor({ cancellation: new Deadline(() => false) }),
         prisma: database.prisma,
         openLine: () => {
           throw new Error('nothing is followed here');
         },
-        liveLoaders: loaders,
+        liveLoaders: loadersFor,
         metrics: NO_METRICS,
       };
       const result = await execute({ schema, document: document as never, variableValues: variables, contextValue });

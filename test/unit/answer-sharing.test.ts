@@ -18,7 +18,7 @@ function shareOf(
   variableValues: Record<string, unknown> = {},
   { inSchema = schema, plugin = useAnswerSharing(pino({ level: 'silent' })) } = {},
 ): Share<unknown> | undefined {
-  const contextValue = { outlet: {}, services: {}, liveLoaders: {}, prisma: {} } as unknown as Context;
+  const contextValue = { outlet: {}, services: {}, liveLoaders: () => ({}), prisma: {} } as unknown as Context;
   const document = typeof asked === 'string' ? parse(asked) : asked;
   const args = { schema: inSchema, document, variableValues, contextValue };
   void plugin.onSubscribe!({ args } as unknown as Parameters<NonNullable<typeof plugin.onSubscribe>>[0]);
@@ -146,7 +146,7 @@ describe('a field that is not marked and reads the viewer', () => {
     const plugin = useAnswerSharing(pino({ level: 'silent' }));
     const document = parse('subscription { said { mine } }');
     const ask = () => {
-      const contextValue = { outlet: {} } as unknown as Context;
+      const contextValue = { outlet: {}, liveLoaders: () => ({}) } as unknown as Context;
       const args = { schema: inSchema, document, contextValue };
       void plugin.onSubscribe!({ args } as unknown as Parameters<NonNullable<typeof plugin.onSubscribe>>[0]);
       return contextValue.share;

@@ -155,6 +155,8 @@ export function createChatService(options: ChatServiceOptions) {
 
     /** For what is already known to be the viewer's: the chats of visible messages. */
     findMany: (chatIds: readonly string[], cancellation?: Cancellation) => store.findByIds(chatIds, cancellation),
+    countMembers: (chatIds: readonly string[], cancellation?: Cancellation) =>
+      store.countMembersOf(chatIds, cancellation),
     listMembers: (chatIds: readonly string[], cancellation?: Cancellation) => store.listMembers(chatIds, cancellation),
     findReadFloors: (chatIds: readonly string[], cancellation?: Cancellation) =>
       store.findReadFloors(chatIds, cancellation),

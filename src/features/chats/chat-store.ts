@@ -42,6 +42,11 @@ export interface Departure {
   heirId: string | null;
 }
 
+export interface MemberCount {
+  chatId: string;
+  members: number;
+}
+
 /** Where a chat stands in a list by latest activity. */
 export interface ActivityKey {
   updatedAt: Date;
@@ -272,6 +277,13 @@ export function createChatStore(query: CancellableQuery) {
       const rows = await db.$queryRaw<Array<{ chatId: string }>>`
         SELECT chat_id AS "chatId" FROM chat_member WHERE user_id = ${userId}::uuid ORDER BY chat_id LIMIT ${limit}`;
       return rows.map((row) => row.chatId);
+    },
+
+    /** Of each chat that has any. */
+    countMembersOf(chatIds: readonly string[], cancellation?: Cancellation): Promise<MemberCount[]> {
+      return query.until(cancellation)`
+        SELECT chat_id AS "chatId", count(*)::int AS members FROM chat_member
+        WHERE chat_id = ANY(${[...chatIds]}::uuid[]) GROUP BY chat_id`;
     },
 
     /** In the order in which they joined. */
