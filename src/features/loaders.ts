@@ -4,9 +4,12 @@ import type { Cancellation } from '../cancellation.ts';
 import { TooComplexError } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
 import { LIMITS as INPUT_LIMITS } from '../input-rules.ts';
+import { jsonLength } from '../json-length.ts';
 import { createLimiter } from '../limiter.ts';
 import type { Limiter } from '../limiter.ts';
+import type { Page, PageRequest } from '../persistence/paging.ts';
 import type { MemberCount, MemberRow, ReadFloor } from './chats/chat-store.ts';
+import type { MessageView } from './messages/message-store.ts';
 import type { Membership } from '../realtime/source.ts';
 import type { Services } from './services.ts';
 
@@ -29,11 +32,14 @@ interface Limits {
   /** Of pages and the like, one by one. */
   reads: number;
   members: number;
+  /** Of what people wrote, in code units: as much is read, and as much is told, each as often as it is asked for. */
+  characters: number;
 }
 
-const LIMITS: Limits = { reads: 200, members: 20_000 };
+/** A page of the longest messages that there can be comes to 2.4 million characters. */
+const LIMITS: Limits = { reads: 200, members: 20_000, characters: 4_000_000 };
 /** Of an answer that is kept for many: when it turns out to be more, each of them is answered alone. */
-const SHARED_LIMITS: Limits = { reads: 20, members: 2_000 };
+const SHARED_LIMITS: Limits = { reads: 20, members: 2_000, characters: 400_000 };
 
 /** Of those reads of one operation: the others need connections, too. */
 const READS_AT_ONCE = 3;
@@ -49,6 +55,8 @@ interface Tally {
   readonly limits: Limits;
   reads: number;
   members: number;
+  charactersRead: number;
+  charactersTold: number;
 }
 
 /** What is asked for. Of the others whose asking shares the statement, an operation knows nothing. */
@@ -68,7 +76,7 @@ type Find<Key, Row> = (keys: readonly Key[], cancellation: Cancellation | undefi
  */
 export function createLoaders(services: Services, run: Run = (read) => read()): (asker?: Asker) => Loaders {
   const batches = createBatches(services, run);
-  return (asker) => new Loaders(batches, run, asker);
+  return (asker) => new Loaders(services, batches, run, asker);
 }
 
 type Batches = ReturnType<typeof createBatches>;
@@ -98,25 +106,80 @@ function createBatches({ users, presence, chats, messages }: Services, run: Run)
 
 /** The loaders of one operation or event. A loader is made when it is asked for: most operations need one or two. */
 export class Loaders {
+  readonly #services: Services;
   readonly #batches: Batches;
   readonly #run: Run;
   readonly #tally: Tally;
   #limit: Limiter | undefined;
+  /** The answer has grown past a limit. */
+  isTooMuch = false;
+  /** Of an answer that is too much nothing will be told: one error is enough, and each costs. */
+  isAllOrNothing = false;
 
-  constructor(batches: Batches, run: Run, asker: Asker | undefined) {
+  constructor(services: Services, batches: Batches, run: Run, asker: Asker | undefined) {
+    this.#services = services;
     this.#batches = batches;
     this.#run = run;
     const limits = asker ? LIMITS : SHARED_LIMITS;
-    this.#tally = { cancellation: asker?.cancellation, limits, reads: 0, members: 0 };
+    this.#tally = {
+      cancellation: asker?.cancellation,
+      limits,
+      reads: 0,
+      members: 0,
+      charactersRead: 0,
+      charactersTold: 0,
+    };
   }
 
   /** For what is not loaded by batches. @throws TooComplexError when it is one read too many. */
   async run<T>(read: (cancellation: Cancellation | undefined) => Promise<T>): Promise<T> {
     const tally = this.#tally;
     tally.reads += 1;
-    if (tally.reads > tally.limits.reads) throw new TooComplexError();
+    if (tally.reads > tally.limits.reads) throw this.#tooMuch();
     this.#limit ??= createLimiter(READS_AT_ONCE);
-    return this.#limit(() => this.#run(() => read(tally.cancellation)));
+    return this.#limit(() => {
+      // What was read before may have been too much.
+      if (tally.charactersRead > tally.limits.characters) throw this.#tooMuch();
+      return this.#run(() => read(tally.cancellation));
+    });
+  }
+
+  /** A page of messages. @throws TooComplexError when it is one read, or one text, too many. */
+  messages(chatId: string, page: PageRequest<number>): Promise<Page<MessageView>> {
+    return this.run(async (cancellation) => {
+      const found = await this.#services.messages.list(chatId, page, cancellation);
+      this.#keep(found.items);
+      return found;
+    });
+  }
+
+  /** @throws TooComplexError when it is one text too many. */
+  async lastMessage(chatId: string): Promise<MessageView | null> {
+    const message = await this.#of(this.#batches.lastMessage).load(chatId);
+    if (message) this.#keep([message]);
+    return message;
+  }
+
+  #keep(messages: readonly MessageView[]): void {
+    const tally = this.#tally;
+    for (const message of messages) tally.charactersRead += message.body.length + jsonLength(message.extraData);
+    if (tally.charactersRead > tally.limits.characters) this.#refuse();
+  }
+
+  /** To be called for each place of the answer that shows it. @throws TooComplexError when the answer grows too long. */
+  tell(characters: number): void {
+    const tally = this.#tally;
+    tally.charactersTold += characters;
+    if (tally.charactersTold > tally.limits.characters) this.#refuse();
+  }
+
+  #refuse(): void {
+    if (!(this.isTooMuch && this.isAllOrNothing)) throw this.#tooMuch();
+  }
+
+  #tooMuch(): TooComplexError {
+    this.isTooMuch = true;
+    return new TooComplexError();
   }
 
   get user() {
@@ -131,16 +194,12 @@ export class Loaders {
     return this.#of(this.#batches.chat);
   }
 
-  get lastMessage() {
-    return this.#of(this.#batches.lastMessage);
-  }
-
   /** @throws TooComplexError when they are too many for one answer. */
   async members(chatId: string): Promise<MemberRow[]> {
     const tally = this.#tally;
     const members = await this.#of(this.#batches.members).load(chatId);
-    tally.members += members.length;
-    if (tally.members > tally.limits.members) throw new TooComplexError();
+    tally.members += members?.length ?? Infinity;
+    if (!members || tally.members > tally.limits.members) throw this.#tooMuch();
     return members;
   }
 
@@ -205,9 +264,12 @@ function batchMany<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Ba
   }, OPTIONS);
 }
 
-/** Those of an operation that asks for more members than it may show are not read for it. */
-function batchMembers(count: Find<string, MemberCount>, list: Find<string, MemberRow>): Batch<string, MemberRow[]> {
-  return new DataLoader<Ask<string>, MemberRow[]>(
+/** Null: the operation asks for more members than it may show, and none are read for it. */
+function batchMembers(
+  count: Find<string, MemberCount>,
+  list: Find<string, MemberRow>,
+): Batch<string, MemberRow[] | null> {
+  return new DataLoader(
     async (asks) => {
       const cancellation = cancellationOf(asks);
       let ids = distinctIds(asks);
@@ -225,7 +287,7 @@ function batchMembers(count: Find<string, MemberCount>, list: Find<string, Membe
       for (const part of parts)
         for (const [chatId, rows] of groupBy(await list(part, cancellation), (member) => member.chatId))
           members.set(chatId, rows);
-      return asks.map(({ key, tally }) => (refused.has(tally) ? new TooComplexError() : (members.get(key) ?? [])));
+      return asks.map(({ key, tally }) => (refused.has(tally) ? null : (members.get(key) ?? [])));
     },
     { ...OPTIONS, maxBatchSize: CHATS_AT_ONCE },
   );

@@ -3,6 +3,7 @@ import {
   GraphQLError,
   NoFragmentCyclesRule,
   NoSchemaIntrospectionCustomRule,
+  OperationTypeNode,
   parse,
   specifiedRules,
   UniqueFragmentNamesRule,
@@ -125,12 +126,22 @@ export function createOperations(
       if (refusal) return refusal;
       const context = args.contextValue as Context;
       if (context.deadline.isCancelled) return timedOut();
+      // Once its context is closed, the operation has it no more.
+      const { loaders } = context;
+      // Of what was written something is told; of what was only read, all or nothing.
+      loaders.isAllOrNothing = isQuery(args);
+      const settle = (result: ExecutionResult) =>
+        loaders.isAllOrNothing && loaders.isTooMuch ? { errors: [tooComplex()] } : refused(result);
       const result = execute(args);
-      return result instanceof Promise ? deadlines.keep(context, result.then(refused)) : refused(result);
+      return result instanceof Promise ? deadlines.keep(context, result.then(settle)) : settle(result);
     },
 
     refuse,
   };
+}
+
+function isQuery({ document, operationName }: ExecutionArgs): boolean {
+  return getOperationAST(document, operationName)?.operation === OperationTypeNode.QUERY;
 }
 
 /** Without a list, an id means nothing. */

@@ -112,7 +112,7 @@ describe('over HTTP', () => {
     expect(codesOf(response)).toEqual(['BAD_USER_INPUT']);
   });
 
-  it('a document that needs hundreds of pages, one by one, is refused part of them, and leaves the others theirs', async () => {
+  it('a document that needs hundreds of pages, one by one, is refused, and leaves the others theirs', async () => {
     const chat = await openGroup(ann, []);
     for (let nth = 0; nth < 30; nth += 1) await send(ann, chat, `message ${nth}`);
     const inner = messages(

@@ -18,7 +18,8 @@ import { eventually, within } from '../support/wait.ts';
 
 const READERS = atFullSize(25, 6);
 const STREAMS = 3;
-const BODY = '\u{1f30a}'.repeat(8_000);
+/** Three bytes each: four pages of it are as much as one answer may hold. */
+const BODY = '\u20ac'.repeat(8_000);
 /** More than the kernels on the way to a reader keep, also of an event stream. */
 const MESSAGES = 400;
 const PAGES = 4;

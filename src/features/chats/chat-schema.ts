@@ -22,10 +22,21 @@ const ChatRole = builder.enumType('ChatRole', {
   } as const,
 });
 
+/** About what the names, the id and the times of a person come to. */
+const PROFILE_CHARACTERS = 200;
+
 const ChatMember = builder.objectRef<MemberRow>('ChatMember').implement({
   description: 'Somebody in a chat.',
   fields: (t) => ({
-    user: t.expose('user', { type: User, description: 'Who.' }),
+    user: t.field({
+      type: User,
+      description: 'Who.',
+      resolve({ user }, _args, { loaders }) {
+        // The document's cost does not know how many members there are.
+        loaders.tell(PROFILE_CHARACTERS);
+        return user;
+      },
+    }),
     role: t.expose('role', { type: ChatRole, description: 'What they may do.' }),
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When they came.' }),
     lastReadSeq: t.exposeInt('lastReadSeq', {

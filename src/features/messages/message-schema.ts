@@ -2,6 +2,7 @@ import { NotFoundError } from '../../errors.ts';
 import { builder } from '../../graphql/builder.ts';
 import { followLive, requireViewer } from '../../graphql/context.ts';
 import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
+import { jsonLength } from '../../json-length.ts';
 import { Chat } from '../chats/chat-schema.ts';
 import { User } from '../users/user-schema.ts';
 import type { MessageView } from './message-store.ts';
@@ -48,11 +49,21 @@ the chat, everywhere.`,
       },
     }),
     type: t.expose('type', { type: MessageType, description: 'What it carries.' }),
-    body: t.exposeString('body', { description: 'Up to 8,000 characters. Empty once the message is deleted.' }),
-    extraData: t.expose('extraData', {
+    body: t.string({
+      description: 'Up to 8,000 characters. Empty once the message is deleted.',
+      resolve({ body }, _args, { loaders }) {
+        loaders.tell(body.length);
+        return body;
+      },
+    }),
+    extraData: t.field({
       type: 'JSON',
       nullable: true,
       description: 'What the client attached: coordinates, a photo’s address and size, …',
+      resolve({ extraData }, _args, { loaders }) {
+        loaders.tell(jsonLength(extraData));
+        return extraData;
+      },
     }),
     clientId: t.exposeString('clientId', {
       nullable: true,
@@ -92,9 +103,8 @@ builder.objectFields(Chat, (t) => ({
       last: t.arg.int({ description: 'How many from the end, 1 to 100.' }),
       before: t.arg.string({ description: 'The cursor before which the page ends.' }),
     },
-    async resolve(chat, args, { services, loaders }) {
-      const request = readPageRequest(args, messageCursors, 'backward');
-      const page = await loaders.run((cancellation) => services.messages.list(chat.id, request, cancellation));
+    async resolve(chat, args, { loaders }) {
+      const page = await loaders.messages(chat.id, readPageRequest(args, messageCursors, 'backward'));
       return toConnection(page, (message) => message.seq, messageCursors);
     },
   }),
@@ -102,7 +112,7 @@ builder.objectFields(Chat, (t) => ({
     type: Message,
     nullable: true,
     description: 'The newest one; null while nobody has written.',
-    resolve: (chat, _args, { loaders }) => loaders.lastMessage.load(chat.id),
+    resolve: (chat, _args, { loaders }) => loaders.lastMessage(chat.id),
   }),
 }));
 

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backend, startCluster } from '../support/cluster.ts';
+import type { Cluster } from '../support/cluster.ts';
+import { openGroup, registerPerson, send } from '../support/people.ts';
+import type { Person } from '../support/people.ts';
+import { FULL_PAGES, messages, times } from '../support/query-bombs.ts';
+
+/** 16,000 code units. */
+const LONGEST = '\u{1f30a}'.repeat(8_000);
+const EXTRA_DATA = { note: 'x'.repeat(8_000) };
+/** An operation that is asked so often is compiled. */
+const TURNS = 30;
+
+interface Result {
+  data?: { chat: unknown };
+  errors?: Array<{ extensions: { code: string } }>;
+}
+
+let cluster: Cluster;
+let ann: Person;
+let chatId: string;
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 1 });
+  ann = await registerPerson(cluster);
+  const chat = await openGroup(ann, []);
+  chatId = chat.id;
+  for (let nth = 0; nth < 100; nth += 1) await send(ann, chat, LONGEST, { extraData: EXTRA_DATA });
+}, 120_000);
+afterAll(() => cluster?.stop());
+
+async function ask(inner: string): Promise<Result> {
+  const query = `query ($chatId: ID!) { chat(id: $chatId) { ${inner} } }`;
+  const { status, json } = await ann.client().raw({
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${ann.accessToken}` },
+    body: JSON.stringify({ query, variables: { chatId } }),
+  });
+  expect(status).toBe(200);
+  return json as Result;
+}
+
+const FULL = messages(FULL_PAGES, 'seq body extraData author { firstName }');
+const aliases = (count: number, field: string) => times(count, (nth) => `a${nth}: ${field}`).join(' ');
+
+it('the longest page that there can be is answered whole', async () => {
+  const { data, errors } = await ask(FULL);
+  expect(errors).toBeUndefined();
+  const { edges } = (data!.chat as { messages: { edges: Array<{ node: object }> } }).messages;
+  expect(edges).toHaveLength(100);
+  for (const { node } of edges) expect(node).toMatchObject({ body: LONGEST, extraData: EXTRA_DATA });
+});
+
+describe.each([
+  ['a text under several names', messages(FULL_PAGES, aliases(3, 'body'))],
+  ['what is attached under several names', messages(FULL_PAGES, aliases(6, 'extraData'))],
+  ['several pages', aliases(3, messages(FULL_PAGES, 'body'))],
+  ['a page within a page', messages(FULL_PAGES, `chat { ${FULL} }`)],
+  ['pages that are not even shown', messages(FULL_PAGES, `chat { ${messages(FULL_PAGES, 'seq')} }`)],
+  ['last messages', messages(FULL_PAGES, `chat { ${aliases(10, 'lastMessage { seq }')} }`)],
+])('%s', (_what, inner) => {
+  it('is too complex, also once it is compiled', { timeout: 120_000 }, async () => {
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      const { data, errors } = await ask(inner);
+      expect(errors!.map(({ extensions }) => extensions.code)).toEqual(['QUERY_TOO_COMPLEX']);
+      expect(data).toBeUndefined();
+    }
+  });
+});
+
+it.each(['', 'author { email }'])(
+  'an event that says too much is an error, and the next one comes: %s',
+  async (own) => {
+    const query = `subscription ($chatId: ID!, $after: Int) {
+    messageAdded(chatId: $chatId, afterSeq: $after) {
+      seq ${own} chat { ${messages('last: $after', aliases(3, 'body'))} }
+    }
+  }`;
+    const chat = await openGroup(ann, []);
+    const lastSeq = 90;
+    for (let nth = 0; nth < lastSeq; nth += 1) await send(ann, chat, LONGEST);
+    const stream = await ann.client().subscribe<unknown, object>(query, { chatId: chat.id, after: lastSeq });
+    for (let nth = 0; nth < 2; nth += 1) {
+      await send(ann, chat, 'another');
+      await expect(stream.next()).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+    }
+    await stream.close();
+    const modest = await ann
+      .client()
+      .subscribe<unknown, object>(query.replace('last: $after', 'last: 30'), { chatId: chat.id, after: lastSeq });
+    expect(await modest.take(2)).toHaveLength(2);
+    await modest.close();
+  },
+);
+
+it.runIf(backend === 'distributed')('everybody in three crowds, each under many names, is too much', async () => {
+  const groups = await Promise.all(times(3, () => '').map(() => openGroup(ann, [])));
+  await cluster.sql(
+    `WITH people AS (
+      INSERT INTO app_user (id, email, password_hash, first_name, last_name)
+      SELECT gen_random_uuid(), 'crowd-' || n || '@example.test', '-', 'Crowd', 'Person' FROM generate_series(1, 900) n
+      RETURNING id
+    )
+    INSERT INTO chat_member (chat_id, user_id, role, joined_at, last_read_seq)
+    SELECT c.id, people.id, 'MEMBER', now(), 0 FROM people, unnest($1::uuid[]) AS c(id)`,
+    [groups.map(({ id }) => id)],
+  );
+  const everybody = async (names: number) => {
+    const query = `{ chats(first: 3) { edges { node { members { ${aliases(names, 'user { firstName }')} } } } } }`;
+    const { json } = await ann.client().raw({
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${ann.accessToken}` },
+      body: JSON.stringify({ query }),
+    });
+    return json as Result;
+  };
+  expect(await everybody(2)).not.toHaveProperty('errors');
+  expect(await everybody(12)).toMatchObject({ errors: [{ extensions: { code: 'QUERY_TOO_COMPLEX' } }] });
+});
