@@ -74,7 +74,8 @@ const DAY = 86_400;
  *   touches a session that is open.
  * - one address, whatever the e-mail: 500 points, 100 wrong passwords or 500 right ones. Moderate: a school is one address.
  *
- * A token of an identity provider counts as a password does, against its address alone.
+ * A token of an identity provider counts as a password does, against its address alone. While the provider is away, an
+ * attempt costs one point.
  *
  * A success gives back its own points and nothing else: who guesses between logins of their own gains nothing. E-mails
  * are counted as they are given, whether an account has them or not.
@@ -205,8 +206,12 @@ export function createRateLimits({
       return found;
     },
 
-    guessProviderToken: (from, check) =>
-      settle(check, (points) => void quotas['login.address'].giveBack(hide(from), points)),
+    async guessProviderToken(from, check) {
+      // One that throws has asked a provider that is away, and costs as much as one that is right: else whoever goes on
+      // asking would have no limit.
+      const giveBack = (points: number) => void quotas['login.address'].giveBack(hide(from), Math.min(points, REFUND));
+      return settle(check, giveBack);
+    },
 
     async guessAgain(sessionId, check) {
       await countAccount('password.account', sessionId, GUESS);

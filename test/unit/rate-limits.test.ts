@@ -206,6 +206,25 @@ describe('live connections', () => {
   });
 });
 
+describe('a token of a provider that is away', () => {
+  it('costs its address a point, as one that is right does', async () => {
+    const away = async () => {
+      throw new Error('away');
+    };
+    const attempt = async (check: () => Promise<string>) => {
+      await limits.countAddress('login', HOME, 1);
+      await limits.guessProviderToken(HOME, check);
+    };
+    for (let n = 0; n < 248; n += 1) {
+      await expect(attempt(away)).rejects.toThrow('away');
+      await attempt(right);
+    }
+    expect(await retryAfterOf(attempt(right))).toBe(900);
+    vi.advanceTimersByTime(15 * MINUTE);
+    await attempt(right);
+  });
+});
+
 describe('a group', () => {
   it('is given 5,000 people in an hour by one person, a thousand at a time or not', async () => {
     for (let n = 0; n < 4; n += 1) await limits.countAdded('ann', 1_000);
