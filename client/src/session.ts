@@ -24,7 +24,7 @@ export interface Session {
   readonly state: Readable<SessionState>;
   register(input: RegisterInput): Promise<void>;
   signIn(input: LoginInput): Promise<void>;
-  /** With the ID token that the server's identity provider has just issued to the app. CONFLICT: sign in, and link it. */
+  /** With the ID token that the server's identity provider has just issued to the app. The first time makes an account. */
   loginWithProvider(idToken: string): Promise<void>;
   /** Tells the server if it can; always signs out here. */
   signOut(): Promise<void>;

@@ -177,15 +177,16 @@ describe('an e-mail that an account has', () => {
   it.each([
     ['by password', async (email: string) => (await registerPerson(cluster, { email })).id],
     ['by the provider', async (email: string) => (await signIn(vouched(email))).user.id],
-  ])('opens no account that somebody made %s', async (_how, make) => {
+  ])('opens no account that somebody made %s, and keeps nobody out', async (_how, make) => {
     const email = newEmail();
-    await make(email);
-    for (const written of [email, ` ${email.toUpperCase()} `])
-      expect(await refusal(signIn(vouched(written)))).toEqual(CONFLICT);
-    // Nor does it leave something behind that would.
-    const sub = randomUUID();
-    expect(await refusal(signIn({ sub, ...vouched(email) }, 1))).toEqual(CONFLICT);
-    expect((await signIn({ sub })).user.email).toBeNull();
+    const first = await make(email);
+    for (const written of [email, ` ${email.toUpperCase()} `]) {
+      const claims = { sub: randomUUID(), ...vouched(written) };
+      const { user } = await signIn(claims);
+      expect(user.id).not.toBe(first);
+      expect(user.email).toBeNull();
+      expect((await signIn(claims, 1)).user).toEqual(user);
+    }
   });
 
   it('that is not verified is nobody’s', async () => {
@@ -204,11 +205,12 @@ describe('an e-mail that an account has', () => {
 
 describe('twenty first times at once', () => {
   it.each([
-    ['with an e-mail', () => vouched(newEmail())],
-    ['without one', () => ({})],
+    ['with an e-mail', async () => vouched(newEmail())],
+    ['with one that somebody has', async () => vouched((await registerPerson(cluster)).email)],
+    ['without one', async () => ({})],
   ])('make one account, %s', async (_what, more) => {
     const name = newName();
-    const claims = { sub: randomUUID(), name: `Ann ${name}`, ...more() };
+    const claims = { sub: randomUUID(), name: `Ann ${name}`, ...(await more()) };
     const devices = await Promise.all(Array.from({ length: 20 }, (_, nth) => signIn(claims, nth % 2)));
     const ids = new Set(devices.map(({ user }) => user.id));
     expect(ids.size).toBe(1);
@@ -341,7 +343,6 @@ describe('an account that is linked', () => {
   it('is opened by the provider and by its password', async () => {
     const ann = await registerPerson(cluster);
     const claims = { sub: randomUUID(), ...vouched(ann.email) };
-    expect(await refusal(signIn(claims))).toEqual(CONFLICT);
     expect(await link(ann, issue(claims))).toEqual({ linkProvider: true });
     expect(await link(ann, issue(claims))).toEqual({ linkProvider: true });
     expect((await signIn(claims, 1)).user).toMatchObject({ id: ann.id, email: ann.email, firstName: ann.firstName });
@@ -412,6 +413,16 @@ describe('an account that is linked', () => {
       .flatMap(({ logs }) => logs)
       .filter((line) => line.includes('security.provider_unlinked') && line.includes(ann.id));
     expect(told).toHaveLength(1);
+  });
+
+  it('may be linked when whoever signed in by the provider first has let go of the account that this made', async () => {
+    const ann = await registerPerson(cluster);
+    const claims = { sub: randomUUID(), ...vouched(ann.email) };
+    const device = await signIn(claims);
+    expect(await refusal(link(ann, issue(claims)))).toEqual(CONFLICT);
+    await deleteWith(device, issue(claims));
+    await link(ann, issue(claims));
+    expect((await signIn(claims)).user).toMatchObject({ id: ann.id, email: ann.email });
   });
 
   it('has one identity of a provider at most, and another once that is gone', async () => {

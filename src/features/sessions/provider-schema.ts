@@ -47,7 +47,7 @@ builder.mutationFields((t) => ({
     extensions: limitedByAddress('login'),
     type: AuthPayload,
     description: `Signs in with an identity provider’s token: a new session, and at the first time a new account. An
-account that has the same e-mail already is not taken over: CONFLICT.`,
+account that has the same e-mail already is not taken over: the new one has none.`,
     args: { input: t.arg({ type: LoginWithProviderInput, required: true, description: 'The provider’s token.' }) },
     resolve: (_root, { input }, { services, client }) => services.providers.login(input, client),
   }),

@@ -48,7 +48,7 @@ export function createProviderService({ tokens, users, sessions, rateLimits, log
   }
 
   return {
-    /** An account is made at the first time. @throws ConflictError when another account has the e-mail. */
+    /** An account is made at the first time, without an e-mail that another one has. */
     async login(input: { idToken: string; deviceName?: string | null }, client: Client): Promise<SignedIn> {
       const provider = configured();
       const deviceName = readDeviceName(input.deviceName, client.userAgent);

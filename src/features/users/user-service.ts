@@ -59,10 +59,9 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
     findByIdentity: (identity: Identity): Promise<UserRow | null> => store.findByIdentity(identity),
 
     /**
-     * The account of somebody whom an identity provider vouches for: the one that has the identity, else a new one. One
-     * that has the e-mail is somebody else's until they say otherwise, signed in.
-     *
-     * @throws ConflictError when there is such a one.
+     * The account of somebody whom an identity provider vouches for: the one that has the identity, else a new one. Where
+     * another account has the e-mail, the new one has none: whoever registered an address first neither gets somebody
+     * else's identity by it, nor keeps them out.
      */
     async findOrCreate(claims: ProviderClaims): Promise<UserRow> {
       const { issuer, subject } = claims;
@@ -71,17 +70,16 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
       if (known) return known;
       const names = cleanNames(claims);
       const words = nameWords(names.firstName, names.lastName);
-      try {
-        return await store.insert({ ...names, words, email: emailOf(claims), passwordHash: null, identity });
-      } catch (error) {
-        if (!isUniqueViolation(error)) throw error;
-        // Who came at the same time, from another device, was first.
-        const first = await store.findByIdentity(identity);
-        if (first) return first;
-        throw new ConflictError(
-          'An account with this e-mail address stands already. Sign in there, and link the provider.',
-        );
-      }
+      for (const email of new Set([emailOf(claims), null]))
+        try {
+          return await store.insert({ ...names, words, email, passwordHash: null, identity });
+        } catch (error) {
+          if (!isUniqueViolation(error)) throw error;
+          // Who came at the same time, from another device, was first.
+          const first = await store.findByIdentity(identity);
+          if (first) return first;
+        }
+      throw new ConflictError('This account was removed at this moment. Sign in again.');
     },
 
     /**
