@@ -15,6 +15,8 @@ export interface HealthOptions {
 }
 
 const PROBE_TIMEOUT_MS = 1_000;
+/** Anybody may ask as often as they like: for so long they are told what the first was. */
+const PING_LASTS_MS = 1_000;
 
 /**
  * `/livez` says that the event loop turns. `/readyz` says whether work should come here: not without the database, and
@@ -22,13 +24,21 @@ const PROBE_TIMEOUT_MS = 1_000;
  */
 export function createHealth({ pingDatabase, brokerStatus }: HealthOptions): Health {
   let draining = false;
+  let ping: { at: number; database: Promise<'up' | 'down'> } | undefined;
+
+  function askDatabase(): Promise<'up' | 'down'> {
+    const now = performance.now();
+    if (ping && now - ping.at < PING_LASTS_MS) return ping.database;
+    const database = withTimeout(pingDatabase()).then(
+      () => 'up' as const,
+      () => 'down' as const,
+    );
+    ping = { at: now, database };
+    return database;
+  }
 
   async function probe() {
-    const database = await withTimeout(pingDatabase()).then(
-      () => 'up',
-      () => 'down',
-    );
-    return { database, broker: brokerStatus() === 'up' ? 'up' : 'degraded', draining };
+    return { database: await askDatabase(), broker: brokerStatus() === 'up' ? 'up' : 'degraded', draining };
   }
 
   return {
