@@ -25,7 +25,8 @@ interface Progress {
 
 /**
  * Cuts off clients that take nothing of their answers over HTTP, event streams among them, with one timer for all: what
- * nobody reads would be kept for ever. Who reads slowly stays. WebSockets have a watch of their own.
+ * nobody reads would be kept for ever. Who reads slowly stays, at some 100 KB/s or more: the network takes nothing until a
+ * third of what the system keeps on the way, on Linux up to 4 MB, has been read. WebSockets have a watch of their own.
  */
 export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): { stop(): void } {
   const sockets = new Set<Socket>();
