@@ -24,8 +24,11 @@ export interface Session {
   readonly state: Readable<SessionState>;
   register(input: RegisterInput): Promise<void>;
   signIn(input: LoginInput): Promise<void>;
-  /** With the ID token that the server's identity provider has just issued to the app. The first time makes an account. */
-  loginWithProvider(idToken: string): Promise<void>;
+  /**
+   * With the ID token that the server's identity provider has just issued to the app. The first time makes an account.
+   * CONFLICT: another account has the e-mail. Whose it is signs in and links; who has none asks for a `separate` one.
+   */
+  loginWithProvider(idToken: string, options?: { separate?: boolean }): Promise<void>;
   /** Tells the server if it can; always signs out here. */
   signOut(): Promise<void>;
 }
@@ -141,8 +144,8 @@ export function createSession({ name, deviceName, tokenStore, ask }: SessionOpti
       const { login } = await ask(LoginDocument, { input: { ...(deviceName && { deviceName }), ...input } });
       await takeOver(login);
     },
-    async loginWithProvider(idToken) {
-      const input = { idToken, ...(deviceName && { deviceName }) };
+    async loginWithProvider(idToken, { separate } = {}) {
+      const input = { idToken, ...(deviceName && { deviceName }), ...(separate && { separate }) };
       const { loginWithProvider } = await ask(LoginWithProviderDocument, { input });
       await takeOver(loginWithProvider);
     },

@@ -133,6 +133,7 @@ describe('a session', () => {
     const ann = await registerPerson(cluster);
     const issue = () => provider.issue({ claims: { sub: `linked-${ann.id}`, email: ann.email, email_verified: true } });
     const { parley } = await open(null);
+    await expect(parley.session.loginWithProvider(issue())).rejects.toMatchObject({ code: 'CONFLICT' });
     await parley.session.signIn({ email: ann.email, password: ann.password });
     const input = { idToken: issue(), password: ann.password };
     await parley.apollo.mutate({ mutation: LinkProviderDocument, variables: { input } });

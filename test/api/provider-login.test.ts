@@ -71,6 +71,8 @@ const newName = () => randomUUID().replace(/[-0-9]/g, '');
 const issue = (claims: Record<string, unknown> = {}) => provider.issue({ claims });
 const signIn = (claims: Record<string, unknown> = {}, nodeIndex = 0) =>
   signInWithProvider(cluster, issue(claims), { nodeIndex });
+const signInApart = (claims: Record<string, unknown>, nodeIndex = 0) =>
+  signInWithProvider(cluster, issue(claims), { nodeIndex, separate: true });
 const vouched = (email: string) => ({ email, email_verified: true });
 const link = (person: Person, idToken: string, password = person.password) =>
   person.client().request(Link, { input: { idToken, password } });
@@ -182,11 +184,28 @@ describe('an e-mail that an account has', () => {
     const first = await make(email);
     for (const written of [email, ` ${email.toUpperCase()} `]) {
       const claims = { sub: randomUUID(), ...vouched(written) };
-      const { user } = await signIn(claims);
+      expect(await refusal(signIn(claims))).toEqual(CONFLICT);
+      const { user } = await signInApart(claims);
       expect(user.id).not.toBe(first);
       expect(user.email).toBeNull();
       expect((await signIn(claims, 1)).user).toEqual(user);
+      expect((await signInApart(claims)).user).toEqual(user);
     }
+  });
+
+  it('does not come off the account of whoever asks for a separate one and need not', async () => {
+    const email = newEmail();
+    const claims = { sub: randomUUID(), ...vouched(email) };
+    const { user } = await signInApart(claims);
+    expect(user.email).toBe(email);
+    expect((await signIn(claims)).user).toEqual(user);
+  });
+
+  it('leaves nothing behind that would keep its owner out', async () => {
+    const { email } = await registerPerson(cluster);
+    const sub = randomUUID();
+    expect(await refusal(signIn({ sub, ...vouched(email) }, 1))).toEqual(CONFLICT);
+    expect((await signIn({ sub })).user.email).toBeNull();
   });
 
   it('that is not verified is nobody’s', async () => {
@@ -211,7 +230,7 @@ describe('twenty first times at once', () => {
   ])('make one account, %s', async (_what, more) => {
     const name = newName();
     const claims = { sub: randomUUID(), name: `Ann ${name}`, ...(await more()) };
-    const devices = await Promise.all(Array.from({ length: 20 }, (_, nth) => signIn(claims, nth % 2)));
+    const devices = await Promise.all(Array.from({ length: 20 }, (_, nth) => signInApart(claims, nth % 2)));
     const ids = new Set(devices.map(({ user }) => user.id));
     expect(ids.size).toBe(1);
     expect(new Set(devices.map(({ sessionId }) => sessionId)).size).toBe(20);
@@ -415,10 +434,10 @@ describe('an account that is linked', () => {
     expect(told).toHaveLength(1);
   });
 
-  it('may be linked when whoever signed in by the provider first has let go of the account that this made', async () => {
+  it('may be linked when whoever signed in apart from it has let go of the account that this made', async () => {
     const ann = await registerPerson(cluster);
     const claims = { sub: randomUUID(), ...vouched(ann.email) };
-    const device = await signIn(claims);
+    const device = await signInApart(claims);
     expect(await refusal(link(ann, issue(claims)))).toEqual(CONFLICT);
     await deleteWith(device, issue(claims));
     await link(ann, issue(claims));

@@ -27,9 +27,9 @@ export interface ProviderDevice extends Device {
 export async function signInWithProvider(
   cluster: Cluster,
   idToken: string,
-  { deviceName, nodeIndex = 0 }: { deviceName?: string; nodeIndex?: number } = {},
+  { deviceName, separate, nodeIndex = 0 }: { deviceName?: string; separate?: boolean; nodeIndex?: number } = {},
 ): Promise<ProviderDevice> {
-  const input = { idToken, ...(deviceName !== undefined && { deviceName }) };
+  const input = { idToken, ...(deviceName !== undefined && { deviceName }), ...(separate && { separate }) };
   const { loginWithProvider } = await createClient(cluster.node(nodeIndex)).request(SignInWithProvider, { input });
   return Object.assign(deviceOf(cluster, loginWithProvider), { user: loginWithProvider.user });
 }

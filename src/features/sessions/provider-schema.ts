@@ -28,6 +28,10 @@ const LoginWithProviderInput = builder.inputType('LoginWithProviderInput', {
   fields: (t) => ({
     idToken: t.string({ required: true, description: 'The ID token of OpenID Connect, as the provider issued it.' }),
     deviceName: t.string({ description: 'What the device is called in the list of sessions.' }),
+    separate: t.boolean({
+      description: `True: the account that the first time makes has no e-mail where another account has it. Whoever
+registered an address first does not keep its owner out.`,
+    }),
   }),
 });
 
@@ -47,7 +51,7 @@ builder.mutationFields((t) => ({
     extensions: limitedByAddress('login'),
     type: AuthPayload,
     description: `Signs in with an identity provider’s token: a new session, and at the first time a new account. An
-account that has the same e-mail already is not taken over: the new one has none.`,
+account that has the same e-mail already is not taken over: CONFLICT, unless a separate one is asked for.`,
     args: { input: t.arg({ type: LoginWithProviderInput, required: true, description: 'The provider’s token.' }) },
     resolve: (_root, { input }, { services, client }) => services.providers.login(input, client),
   }),

@@ -8,6 +8,13 @@ import type { UserService } from '../users/user-service.ts';
 import { readDeviceName, wrongPassword } from './session-service.ts';
 import type { SessionService, SignedIn } from './session-service.ts';
 
+export interface ProviderLogin {
+  idToken: string;
+  deviceName?: string | null;
+  /** Of an account that has the e-mail already. */
+  separate?: boolean | null;
+}
+
 export interface ProviderServiceOptions {
   /** Undefined: nobody signs in elsewhere. */
   tokens: ProviderTokens | undefined;
@@ -48,13 +55,13 @@ export function createProviderService({ tokens, users, sessions, rateLimits, log
   }
 
   return {
-    /** An account is made at the first time, without an e-mail that another one has. */
-    async login(input: { idToken: string; deviceName?: string | null }, client: Client): Promise<SignedIn> {
+    /** An account is made at the first time. @throws ConflictError as `users.findOrCreate`. */
+    async login(input: ProviderLogin, client: Client): Promise<SignedIn> {
       const provider = configured();
       const deviceName = readDeviceName(input.deviceName, client.userAgent);
       const claims = await rateLimits.guessProviderToken(client.address, () => provider.verify(input.idToken));
       if (!claims) throw notCounting();
-      return sessions.open(await users.findOrCreate(claims), claims, deviceName);
+      return sessions.open(await users.findOrCreate(claims, input.separate ?? false), claims, deviceName);
     },
 
     /**

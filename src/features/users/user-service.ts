@@ -59,27 +59,33 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
     findByIdentity: (identity: Identity): Promise<UserRow | null> => store.findByIdentity(identity),
 
     /**
-     * The account of somebody whom an identity provider vouches for: the one that has the identity, else a new one. Where
-     * another account has the e-mail, the new one has none: whoever registered an address first neither gets somebody
-     * else's identity by it, nor keeps them out.
+     * The account of somebody whom an identity provider vouches for: the one that has the identity, else a new one. One
+     * that has the e-mail is somebody else's until they say otherwise, signed in.
+     *
+     * @param separate where there is such a one, the new one is made without an e-mail: whoever registered an address
+     *   first does not keep its owner out.
+     * @throws ConflictError when there is such a one, unless `separate`.
      */
-    async findOrCreate(claims: ProviderClaims): Promise<UserRow> {
+    async findOrCreate(claims: ProviderClaims, separate: boolean): Promise<UserRow> {
       const { issuer, subject } = claims;
       const identity = { issuer, subject };
       const known = await store.findByIdentity(identity);
       if (known) return known;
       const names = cleanNames(claims);
       const words = nameWords(names.firstName, names.lastName);
-      for (const email of new Set([emailOf(claims), null]))
+      const email = emailOf(claims);
+      for (const kept of separate ? [email, null] : [email])
         try {
-          return await store.insert({ ...names, words, email, passwordHash: null, identity });
+          return await store.insert({ ...names, words, email: kept, passwordHash: null, identity });
         } catch (error) {
           if (!isUniqueViolation(error)) throw error;
           // Who came at the same time, from another device, was first.
           const first = await store.findByIdentity(identity);
           if (first) return first;
         }
-      throw new ConflictError('This account was removed at this moment. Sign in again.');
+      throw new ConflictError(
+        'An account with this e-mail address stands already. Sign in there, and link the provider; or ask for a separate one.',
+      );
     },
 
     /**
