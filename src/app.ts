@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
@@ -5,7 +6,8 @@ import type { Client } from './auth/client.ts';
 import { readBearer } from './auth/credentials.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
-import { createLoaders } from './features/loaders.ts';
+import { RateLimitedError } from './errors.ts';
+import { createFairness, createLoaders } from './features/loaders.ts';
 import { createServices } from './features/services.ts';
 import type { Context, Line } from './graphql/context.ts';
 import { createDeadlines, Deadline } from './graphql/deadlines.ts';
@@ -17,6 +19,7 @@ import { openDatabase } from './persistence/database.ts';
 import { isUnavailable } from './persistence/prisma-errors.ts';
 import { createConnections } from './realtime/connections.ts';
 import type { LiveConnection } from './realtime/connections.ts';
+import type { Places } from './rate-limits/places.ts';
 import { createRateLimits, UNLIMITED } from './rate-limits/rate-limits.ts';
 import { createMemoryBroker } from './realtime/memory-broker.ts';
 import { readPatiently } from './realtime/patience.ts';
@@ -46,6 +49,8 @@ const DRAIN_SPREAD_MS = 2_000;
 const DRAIN_REQUESTS_MS = 5_000;
 const GOODBYE_MS = 2_000;
 const CLEAN_UP_EVERY_MS = 3_600_000;
+/** Of the connections to the database: for the pages that one person reads at a time, and as many for what goes with them. */
+const SHARE_OF_POOL = 0.3;
 
 /** Builds every long-lived thing once, wires them, and listens. */
 export async function startApp(config: Config, logger: Logger): Promise<App> {
@@ -91,9 +96,10 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   });
   broker.onReconnect(sweep.now);
 
-  const loadersFor = createLoaders(services);
+  const fairness = createFairness(Math.max(1, Math.floor(SHARE_OF_POOL * config.databasePoolSize)));
+  const loadersFor = createLoaders(services, { fairness });
   // Subscriptions read until there is an answer, operations once.
-  const liveLoaders = createLoaders(services, (read) => readPatiently(read, isUnavailable));
+  const liveLoaders = createLoaders(services, { fairness, run: (read) => readPatiently(read, isUnavailable) });
 
   function createContext(
     viewer: Viewer | null,
@@ -109,7 +115,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       client,
       deadline,
       services,
-      loaders: loadersFor({ cancellation: deadline }),
+      loaders: loadersFor({ person: viewer?.userId ?? client.address, cancellation: deadline }),
       prisma: database.prisma,
       openLine,
       liveLoaders,
@@ -142,13 +148,20 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     graphiql: config.graphiql,
     trustProxy: config.trustProxy,
     metrics,
-    createContext: (request, requestId) => async () => {
+    createContext: (request, response, requestId) => async () => {
       const deadline = deadlineOf(request.socket);
       const token = readBearer(request.headers.authorization);
       const viewer = token === null ? null : await services.liveSessions.authenticate(token);
-      return createContext(viewer, readClient(request), requestId, deadline, (streamViewer) =>
-        openStreamLine(connections.open(streamViewer)),
-      );
+      const client = readClient(request);
+      const giveBack = viewer
+        ? takePlace(rateLimits.userOperations, viewer.userId, response)
+        : takePlace(rateLimits.addressOperations, client.address, response);
+      return createContext(viewer, client, requestId, deadline, (streamViewer) => {
+        const line = openStreamLine(connections.open(streamViewer));
+        // It has a place among the live connections instead.
+        giveBack();
+        return line;
+      });
     },
   });
   limitConnections(server, rateLimits);
@@ -231,6 +244,23 @@ async function connectRedis(config: Config, logger: Logger) {
   if (!config.rateLimit || config.redisUrls.length === 0) return undefined;
   const { connectRedisCounters } = await import('./rate-limits/redis-counters.ts');
   return connectRedisCounters(config.redisUrls, logger);
+}
+
+/**
+ * For an operation, until the response has left, or its client. Answers how to leave the place before that.
+ *
+ * @throws RateLimitedError when all are taken.
+ */
+function takePlace(places: Places, key: string, response: ServerResponse): () => void {
+  if (!places.take(key)) throw new RateLimitedError(1, 'Too many operations at once.');
+  let isTaken = true;
+  const giveBack = () => {
+    if (isTaken) places.giveBack(key);
+    isTaken = false;
+  };
+  if (response.closed) giveBack();
+  else response.once('close', giveBack);
+  return giveBack;
 }
 
 /** Made here and not where the request is known: loaders hold it for a while, and would hold all that it was made among. */

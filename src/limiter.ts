@@ -27,3 +27,17 @@ export function createLimiter(max: number, maxWaiting = Infinity): Limiter {
   };
   return Object.assign(run, { count: () => ({ running, waiting: waiting.length }) });
 }
+
+/** The same for each key by itself: who has many tasks waits for their own. */
+export function createFairLimiter(max: number): <T>(key: string, task: () => Promise<T>) => Promise<T> {
+  const limiters = new Map<string, Limiter>();
+  return async (key, task) => {
+    let limiter = limiters.get(key);
+    if (!limiter) limiters.set(key, (limiter = createLimiter(max)));
+    try {
+      return await limiter(task);
+    } finally {
+      if (limiter.count().running === 0) limiters.delete(key);
+    }
+  };
+}

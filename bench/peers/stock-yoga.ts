@@ -44,7 +44,7 @@ const yoga = createYoga({
       client: { address: '', userAgent: request.headers.get('user-agent') },
       services,
       deadline,
-      loaders: loadersFor({ cancellation: deadline }),
+      loaders: loadersFor({ person: 'somebody', cancellation: deadline }),
       liveLoaders: loadersFor,
       prisma,
       metrics: NO_METRICS,

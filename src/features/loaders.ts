@@ -1,31 +1,35 @@
-import DataLoader from 'dataloader';
 import { cancelledWithAll } from '../cancellation.ts';
 import type { Cancellation } from '../cancellation.ts';
 import { TooComplexError } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
 import { LIMITS as INPUT_LIMITS } from '../input-rules.ts';
 import { jsonLength } from '../json-length.ts';
-import { createLimiter } from '../limiter.ts';
+import { createFairLimiter, createLimiter } from '../limiter.ts';
 import type { Limiter } from '../limiter.ts';
+import { Batch } from './batch.ts';
+import type { Ask as AskBy } from './batch.ts';
+import { Shares } from './shares.ts';
 import type { Page, PageRequest } from '../persistence/paging.ts';
 import type { MemberCount, MemberRow, ReadFloor } from './chats/chat-store.ts';
 import type { MessageView } from './messages/message-store.ts';
 import type { Membership } from '../realtime/source.ts';
 import type { Services } from './services.ts';
 
-/**
- * Nothing is kept: a mutation or an event never shows what was true before it. What all operations ask for while the
- * node reads what its sockets have brought goes into the same statement, which begins after that.
- */
-const OPTIONS = { cache: false, maxBatchSize: 1_000, batchScheduleFn: (send: () => void) => void setImmediate(send) };
+/** Of one statement for all who ask at once. */
+const MAX_ASKS = 1_000;
 
 /** How a read is run. Default: once. An event that was lost for a failed read would not come again. */
 type Run = <T>(read: () => Promise<T>) => Promise<T>;
 
 /** For whom something is read: one operation, or one event of a subscription. */
 export interface Asker {
+  /** A user's id, or the address of nobody signed in. */
+  person: string;
   cancellation: Cancellation;
 }
+
+/** Whom the answers are made for that many are given. */
+const EVERYBODY = 'everybody';
 
 /** How much one answer may make of what the document does not say: it is refused when it turns out to be more. */
 interface Limits {
@@ -39,7 +43,7 @@ interface Limits {
 /** A page of the longest messages that there can be comes to 2.4 million characters. */
 const LIMITS: Limits = { reads: 200, members: 20_000, characters: 4_000_000 };
 /** Of an answer that is kept for many: when it turns out to be more, each of them is answered alone. */
-const SHARED_LIMITS: Limits = { reads: 20, members: 2_000, characters: 400_000 };
+const SHARED_LIMITS: Limits = { reads: 0, members: 2_000, characters: 400_000 };
 
 /** Of those reads of one operation: the others need connections, too. */
 const READS_AT_ONCE = 3;
@@ -51,6 +55,7 @@ const CHATS_AT_ONCE = 100;
 
 /** What an operation, or an event, has come to so far. */
 interface Tally {
+  readonly person: string;
   readonly cancellation: Cancellation | undefined;
   readonly limits: Limits;
   reads: number;
@@ -59,36 +64,59 @@ interface Tally {
   charactersTold: number;
 }
 
-/** What is asked for. Of the others whose asking shares the statement, an operation knows nothing. */
-interface Ask<Key> {
-  key: Key;
-  tally: Tally;
-}
+type Ask<Key> = AskBy<Key, Tally>;
 
-type Batch<Key, Value> = DataLoader<Ask<Key>, Value>;
+type Loading<Key, Value> = Batch<Key, Tally, Value>;
 
 type Find<Key, Row> = (keys: readonly Key[], cancellation: Cancellation | undefined) => Promise<Row[]>;
+
+/**
+ * How one person's reads stand beside those of others, whatever the transport.
+ *
+ * @param share how many statements one person may have under way on this node: so many for pages, and as many for what
+ * is read in batches. The rest of the pool is for others.
+ */
+export function createFairness(share: number) {
+  return { turns: createFairLimiter(share), shares: new Shares(share) };
+}
+
+type Fairness = ReturnType<typeof createFairness>;
+
+interface LoadersOptions {
+  /** Default: nobody else reads. */
+  fairness?: Fairness;
+  run?: Run;
+}
 
 /**
  * What types of several features show of each other, read in one statement for all who ask at once. Answers the loaders
  * of an operation or of an event; a statement is cancelled when all who share it are. Without an asker: of an answer
  * that is made for many.
  */
-export function createLoaders(services: Services, run: Run = (read) => read()): (asker?: Asker) => Loaders {
-  const batches = createBatches(services, run);
-  return (asker) => new Loaders(services, batches, run, asker);
+export function createLoaders(
+  services: Services,
+  { fairness = createFairness(Infinity), run = (read) => read() }: LoadersOptions = {},
+): (asker?: Asker) => Loaders {
+  const batches = createBatches(services, fairness.shares, run);
+  const { turns } = fairness;
+  return (asker) => new Loaders({ services, batches, turns, run }, asker);
 }
 
 type Batches = ReturnType<typeof createBatches>;
 
-function createBatches({ users, presence, chats, messages }: Services, run: Run) {
+function createBatches({ users, presence, chats, messages }: Services, shares: Shares, run: Run) {
   const patiently =
     <Key, Row>(find: Find<Key, Row>): Find<Key, Row> =>
     (keys, cancellation) =>
       run(() => find(keys, cancellation));
-  const loadOne = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) => batchOne(patiently(find), idOf);
+  const inBatches = <Key, Value>(read: Read<Key, Value>, maxAsks = MAX_ASKS): Loading<Key, Value> =>
+    new Batch({ shares, maxAsks, read });
+  const loadOne = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) =>
+    inBatches(readOne(patiently(find), idOf));
+  const loadMany = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) =>
+    inBatches(readMany(patiently(find), idOf));
   const ofMemberships = <Row>(find: Find<Membership, Row>, pairOf: (row: Row) => Membership) =>
-    batchMemberships(patiently(find), pairOf);
+    inBatches(readMemberships(patiently(find), pairOf));
   return {
     user: loadOne(
       (ids, cancellation) => users.findMany(ids, { cancellation }),
@@ -97,18 +125,24 @@ function createBatches({ users, presence, chats, messages }: Services, run: Run)
     presence: loadOne(presence.findMany, (state) => state.userId),
     chat: loadOne(chats.findMany, (chat) => chat.id),
     lastMessage: loadOne(messages.findLast, (message) => message.chatId),
-    members: batchMembers(patiently(chats.countMembers), patiently(chats.listMembers)),
-    readFloors: batchMany<ReadFloor>(patiently(chats.findReadFloors), (floor) => floor.chatId),
+    members: inBatches(readMembers(patiently(chats.countMembers), patiently(chats.listMembers)), CHATS_AT_ONCE),
+    readFloors: loadMany<ReadFloor>(chats.findReadFloors, (floor) => floor.chatId),
     chatOfMember: ofMemberships(chats.findByMemberships, (chat) => ({ chatId: chat.id, userId: chat.memberId })),
     unread: ofMemberships(chats.countUnread, (count) => count),
   };
 }
 
+/** What all loaders of one kind share. */
+interface Sources {
+  services: Services;
+  batches: Batches;
+  turns: Fairness['turns'];
+  run: Run;
+}
+
 /** The loaders of one operation or event. A loader is made when it is asked for: most operations need one or two. */
 export class Loaders {
-  readonly #services: Services;
-  readonly #batches: Batches;
-  readonly #run: Run;
+  readonly #sources: Sources;
   readonly #tally: Tally;
   #limit: Limiter | undefined;
   /** The answer has grown past a limit. */
@@ -116,12 +150,11 @@ export class Loaders {
   /** Of an answer that is too much nothing will be told: one error is enough, and each costs. */
   isAllOrNothing = false;
 
-  constructor(services: Services, batches: Batches, run: Run, asker: Asker | undefined) {
-    this.#services = services;
-    this.#batches = batches;
-    this.#run = run;
+  constructor(sources: Sources, asker: Asker | undefined) {
+    this.#sources = sources;
     const limits = asker ? LIMITS : SHARED_LIMITS;
     this.#tally = {
+      person: asker?.person ?? EVERYBODY,
       cancellation: asker?.cancellation,
       limits,
       reads: 0,
@@ -137,17 +170,20 @@ export class Loaders {
     tally.reads += 1;
     if (tally.reads > tally.limits.reads) throw this.#tooMuch();
     this.#limit ??= createLimiter(READS_AT_ONCE);
-    return this.#limit(() => {
-      // What was read before may have been too much.
-      if (tally.charactersRead > tally.limits.characters) throw this.#tooMuch();
-      return this.#run(() => read(tally.cancellation));
-    });
+    const { turns, run } = this.#sources;
+    return this.#limit(() =>
+      turns(tally.person, () => {
+        // What was read before may have been too much.
+        if (tally.charactersRead > tally.limits.characters) throw this.#tooMuch();
+        return run(() => read(tally.cancellation));
+      }),
+    );
   }
 
   /** A page of messages. @throws TooComplexError when it is one read, or one text, too many. */
   messages(chatId: string, page: PageRequest<number>): Promise<Page<MessageView>> {
     return this.run(async (cancellation) => {
-      const found = await this.#services.messages.list(chatId, page, cancellation);
+      const found = await this.#sources.services.messages.list(chatId, page, cancellation);
       this.#keep(found.items);
       return found;
     });
@@ -155,7 +191,7 @@ export class Loaders {
 
   /** @throws TooComplexError when it is one text too many. */
   async lastMessage(chatId: string): Promise<MessageView | null> {
-    const message = await this.#of(this.#batches.lastMessage).load(chatId);
+    const message = await this.#of(this.#sources.batches.lastMessage).load(chatId);
     if (message) this.#keep([message]);
     return message;
   }
@@ -183,21 +219,21 @@ export class Loaders {
   }
 
   get user() {
-    return this.#of(this.#batches.user);
+    return this.#of(this.#sources.batches.user);
   }
 
   get presence() {
-    return this.#of(this.#batches.presence);
+    return this.#of(this.#sources.batches.presence);
   }
 
   get chat() {
-    return this.#of(this.#batches.chat);
+    return this.#of(this.#sources.batches.chat);
   }
 
   /** @throws TooComplexError when they are too many for one answer. */
   async members(chatId: string): Promise<MemberRow[]> {
     const tally = this.#tally;
-    const members = await this.#of(this.#batches.members).load(chatId);
+    const members = await this.#of(this.#sources.batches.members).load(chatId);
     tally.members += members?.length ?? Infinity;
     if (!members || tally.members > tally.limits.members) throw this.#tooMuch();
     return members;
@@ -205,92 +241,92 @@ export class Loaders {
 
   /** The two who have read least of a chat. */
   get readFloors() {
-    return this.#of(this.#batches.readFloors);
+    return this.#of(this.#sources.batches.readFloors);
   }
 
   /** For those who are members of it: nobody else finds it. */
   get chatOfMember() {
-    return this.#of(this.#batches.chatOfMember);
+    return this.#of(this.#sources.batches.chatOfMember);
   }
 
   get unread() {
-    return this.#of(this.#batches.unread);
+    return this.#of(this.#sources.batches.unread);
   }
 
-  #of<Key, Value>(batch: Batch<Key, Value>): Loader<Key, Value> {
+  #of<Key, Value>(batch: Loading<Key, Value>): Loader<Key, Value> {
     return new Loader(batch, this.#tally);
   }
 }
 
 class Loader<Key, Value> {
-  readonly #batch: Batch<Key, Value>;
+  readonly #batch: Loading<Key, Value>;
   readonly #tally: Tally;
 
-  constructor(batch: Batch<Key, Value>, tally: Tally) {
+  constructor(batch: Loading<Key, Value>, tally: Tally) {
     this.#batch = batch;
     this.#tally = tally;
   }
 
   load(key: Key): Promise<Value> {
-    return this.#batch.load({ key, tally: this.#tally });
+    return this.#batch.load(key, this.#tally);
   }
 }
 
-function batchOne<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Batch<string, Row | null> {
-  return new DataLoader(async (asks) => {
+/** One value for each, in their order. */
+type Read<Key, Value> = (asks: ReadonlyArray<Ask<Key>>) => Promise<Value[]>;
+
+function readOne<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Read<string, Row | null> {
+  return async (asks) => {
     const found = await find(distinctIds(asks), cancellationOf(asks));
     const rows = new Map(found.map((row) => [idOf(row), row]));
     return asks.map(({ key }) => rows.get(key) ?? null);
-  }, OPTIONS);
+  };
 }
 
-function batchMemberships<Row>(
+function readMany<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Read<string, Row[]> {
+  return async (asks) => {
+    const rows = groupBy(await find(distinctIds(asks), cancellationOf(asks)), idOf);
+    return asks.map(({ key }) => rows.get(key) ?? []);
+  };
+}
+
+function readMemberships<Row>(
   find: Find<Membership, Row>,
   pairOf: (row: Row) => Membership,
-): Batch<Membership, Row | null> {
+): Read<Membership, Row | null> {
   const nameOf = ({ chatId, userId }: Membership) => `${chatId} ${userId}`;
-  return new DataLoader(async (asks) => {
+  return async (asks) => {
     const wanted = new Map(asks.map(({ key }) => [nameOf(key), key]));
     const found = await find([...wanted.values()], cancellationOf(asks));
     const rows = new Map(found.map((row) => [nameOf(pairOf(row)), row]));
     return asks.map(({ key }) => rows.get(nameOf(key)) ?? null);
-  }, OPTIONS);
-}
-
-function batchMany<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Batch<string, Row[]> {
-  return new DataLoader(async (asks) => {
-    const rows = groupBy(await find(distinctIds(asks), cancellationOf(asks)), idOf);
-    return asks.map(({ key }) => rows.get(key) ?? []);
-  }, OPTIONS);
+  };
 }
 
 /** Null: the operation asks for more members than it may show, and none are read for it. */
-function batchMembers(
+function readMembers(
   count: Find<string, MemberCount>,
   list: Find<string, MemberRow>,
-): Batch<string, MemberRow[] | null> {
-  return new DataLoader(
-    async (asks) => {
-      const cancellation = cancellationOf(asks);
-      let ids = distinctIds(asks);
-      let parts = [ids];
-      const refused = new Set<Tally>();
-      if (ids.length > CHATS_UNCOUNTED) {
-        const sizes = new Map((await count(ids, cancellation)).map(({ chatId, members }) => [chatId, members]));
-        const sizeOf = (chatId: string) => sizes.get(chatId) ?? 0;
-        for (const [tally, own] of groupBy(asks, (ask) => ask.tally))
-          if (own.reduce((sum, { key }) => sum + sizeOf(key), tally.members) > tally.limits.members) refused.add(tally);
-        ids = distinctIds(asks.filter(({ tally }) => !refused.has(tally)));
-        parts = cut(ids, sizeOf, LIMITS.members);
-      }
-      const members = new Map<string, MemberRow[]>();
-      for (const part of parts)
-        for (const [chatId, rows] of groupBy(await list(part, cancellation), (member) => member.chatId))
-          members.set(chatId, rows);
-      return asks.map(({ key, tally }) => (refused.has(tally) ? null : (members.get(key) ?? [])));
-    },
-    { ...OPTIONS, maxBatchSize: CHATS_AT_ONCE },
-  );
+): Read<string, MemberRow[] | null> {
+  return async (asks) => {
+    const cancellation = cancellationOf(asks);
+    let ids = distinctIds(asks);
+    let parts = [ids];
+    const refused = new Set<Tally>();
+    if (ids.length > CHATS_UNCOUNTED) {
+      const sizes = new Map((await count(ids, cancellation)).map(({ chatId, members }) => [chatId, members]));
+      const sizeOf = (chatId: string) => sizes.get(chatId) ?? 0;
+      for (const [tally, own] of groupBy(asks, ({ by }) => by))
+        if (own.reduce((sum, { key }) => sum + sizeOf(key), tally.members) > tally.limits.members) refused.add(tally);
+      ids = distinctIds(asks.filter(({ by }) => !refused.has(by)));
+      parts = cut(ids, sizeOf, LIMITS.members);
+    }
+    const members = new Map<string, MemberRow[]>();
+    for (const part of parts)
+      for (const [chatId, rows] of groupBy(await list(part, cancellation), (member) => member.chatId))
+        members.set(chatId, rows);
+    return asks.map(({ key, by }) => (refused.has(by) ? null : (members.get(key) ?? [])));
+  };
 }
 
 /** Into parts of at most so much, or of one item that is more. */
@@ -313,5 +349,5 @@ function distinctIds(asks: ReadonlyArray<Ask<string>>): string[] {
 }
 
 function cancellationOf(asks: ReadonlyArray<Ask<unknown>>): Cancellation | undefined {
-  return cancelledWithAll(asks.map(({ tally }) => tally.cancellation));
+  return cancelledWithAll(asks.map(({ by }) => by.cancellation));
 }

@@ -98,7 +98,7 @@ export async function followLive<Item>(
     return cursor.holdOn({
       signal: line.signal,
       // On the context that the events are executed with: the pipeline copies the one that it is given.
-      onAsked: () => (context.loaders = context.liveLoaders({ cancellation: deadline })),
+      onAsked: () => (context.loaders = context.liveLoaders({ person: viewer.userId, cancellation: deadline })),
       release() {
         metrics.subscriptionClosed(field);
         line.release();

@@ -43,6 +43,10 @@ export interface RateLimits {
   countWriting(userId: string, bytes: number): Promise<void>;
   /** So many people put into a group, a new one or not. @throws RateLimitedError */
   countAdded(userId: string, people: number): Promise<void>;
+  /** Of this node, by user: for operations over HTTP that are not answered yet. */
+  userOperations: Places;
+  /** The same by address, for nobody signed in. */
+  addressOperations: Places;
   /** Of this node, by user: for sockets and event streams. */
   userConnections: Places;
   /** Of this node, by address: for sockets, whoever is on them. */
@@ -92,7 +96,8 @@ const DAY = 86_400;
  * it is so much on each.
  *
  * **Live connections** to one node: 50 of one user, 1,000 sockets from one address. **Connections** of any kind to one
- * node: by setting, 2,000 from one address and 10,000 in all.
+ * node: by setting, 2,000 from one address and 10,000 in all. **Operations** over HTTP that one node has not answered: 100
+ * of one user, 200 from one address of people who are not signed in.
  *
  * An address is an IPv4 address or the /64 of an IPv6 address: one customer's.
  */
@@ -111,6 +116,8 @@ const ALLOWANCES = {
   'password.account': { points: 10 * GUESS, seconds: 15 * MINUTE },
 } as const;
 
+const USER_OPERATIONS = 100;
+const ADDRESS_OPERATIONS = 200;
 const USER_CONNECTIONS = 50;
 const ADDRESS_SOCKETS = 1_000;
 
@@ -165,10 +172,10 @@ export function createRateLimits({
   }
 
   /** Told sparingly: who comes and goes at the limit finds it free and full all the time. */
-  function placesFor(by: 'account' | 'address' | 'node', max: number): Places {
+  function placesFor(operation: 'execute' | 'connect', by: 'account' | 'address' | 'node', max: number): Places {
     const log = createSparingLog((id: string, heldBack) => {
       const who = by === 'node' ? {} : { [by]: hide(id) };
-      logger.warn({ event: 'security.rate_limited', operation: 'connect', by, ...who, heldBack }, 'rate limited');
+      logger.warn({ event: 'security.rate_limited', operation, by, ...who, heldBack }, 'rate limited');
     });
     return createPlaces(max, log);
   }
@@ -230,10 +237,12 @@ export function createRateLimits({
     },
     countAdded: (userId, people) => countAccount('added.account', userId, people),
 
-    userConnections: placesFor('account', USER_CONNECTIONS),
-    addressSockets: placesFor('address', ADDRESS_SOCKETS),
-    connections: placesFor('node', connections.all),
-    addressConnections: placesFor('address', connections.ofAddress),
+    userOperations: placesFor('execute', 'account', USER_OPERATIONS),
+    addressOperations: placesFor('execute', 'address', ADDRESS_OPERATIONS),
+    userConnections: placesFor('connect', 'account', USER_CONNECTIONS),
+    addressSockets: placesFor('connect', 'address', ADDRESS_SOCKETS),
+    connections: placesFor('connect', 'node', connections.all),
+    addressConnections: placesFor('connect', 'address', connections.ofAddress),
   };
 }
 
@@ -262,6 +271,8 @@ export const UNLIMITED: RateLimits = {
   countGroup: async () => {},
   countWriting: async () => {},
   countAdded: async () => {},
+  userOperations: ENDLESS,
+  addressOperations: ENDLESS,
   userConnections: ENDLESS,
   addressSockets: ENDLESS,
   connections: ENDLESS,

@@ -25,7 +25,11 @@ export interface HttpServerOptions {
   webApp: WebApp | undefined;
   /** How many proxies in front are believed. */
   trustProxy: number;
-  createContext: (request: IncomingMessage, requestId: string) => ServerContext['createContext'];
+  createContext: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+  ) => ServerContext['createContext'];
   logger: Logger;
   metrics: Metrics;
 }
@@ -115,7 +119,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
     if (isPage) return sendGraphiQL(response);
     const requestId = randomUUID();
     response.setHeader('x-request-id', requestId);
-    const context = { requestId, createContext: options.createContext(request, requestId) };
+    const context = { requestId, createContext: options.createContext(request, response, requestId) };
     if (request.method === 'POST') {
       if (request.headers.expect !== undefined) response.writeContinue();
       const body = await readBody(request);

@@ -148,7 +148,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
         client: { address: '', userAgent: null },
         deadline: new Deadline(() => false),
         services,
-        loaders: loadersFor({ cancellation: new Deadline(() => false) }),
+        loaders: loadersFor({ person: 'somebody', cancellation: new Deadline(() => false) }),
         prisma: database.prisma,
         openLine: () => {
           throw new Error('nothing is followed here');

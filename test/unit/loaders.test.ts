@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Cancellation } from '../../src/cancellation.ts';
-import { createLoaders } from '../../src/features/loaders.ts';
+import { createFairness, createLoaders } from '../../src/features/loaders.ts';
 import type { Services } from '../../src/features/services.ts';
 
 /** Loaders over a store that knows every chat; each read is kept with what it was told of who waits. */
@@ -19,7 +19,9 @@ it('a read that several operations share is cancelled when all of them are', asy
   const { reads, loadersFor } = watchReads();
   const operations = [{ isCancelled: false }, { isCancelled: false }] as const;
   const found = await Promise.all(
-    ['a', 'b', 'a'].map((id, nth) => loadersFor({ cancellation: operations[nth % 2]! }).chat.load(id)),
+    ['a', 'b', 'a'].map((id, nth) =>
+      loadersFor({ person: 'somebody', cancellation: operations[nth % 2]! }).chat.load(id),
+    ),
   );
   expect(found).toEqual([{ id: 'a' }, { id: 'b' }, { id: 'a' }]);
   expect(reads.map(({ ids }) => ids)).toEqual([['a', 'b']]);
@@ -33,19 +35,22 @@ it('a read that several operations share is cancelled when all of them are', asy
 
 it('a read that is also for whoever never leaves is never cancelled', async () => {
   const { reads, loadersFor } = watchReads();
-  await Promise.all([loadersFor({ cancellation: { isCancelled: true } }).chat.load('a'), loadersFor().chat.load('b')]);
+  await Promise.all([
+    loadersFor({ person: 'somebody', cancellation: { isCancelled: true } }).chat.load('a'),
+    loadersFor().chat.load('b'),
+  ]);
   expect(reads).toEqual([{ ids: ['a', 'b'], cancellation: undefined }]);
 });
 
 it('what is not loaded by batches is told of its own operation', async () => {
   const { loadersFor } = watchReads();
   const cancellation = { isCancelled: false };
-  expect(await loadersFor({ cancellation }).run((own) => Promise.resolve(own))).toBe(cancellation);
+  expect(await loadersFor({ person: 'somebody', cancellation }).run((own) => Promise.resolve(own))).toBe(cancellation);
 });
 
 it('what is not loaded by batches is read three at a time, and two hundred times for one operation', async () => {
   const { loadersFor } = watchReads();
-  const loaders = loadersFor({ cancellation: { isCancelled: false } });
+  const loaders = loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
   let running = 0;
   let most = 0;
   const read = async () => {
@@ -56,18 +61,16 @@ it('what is not loaded by batches is read three at a time, and two hundred times
   await Promise.all(Array.from({ length: 200 }, () => loaders.run(read)));
   expect(most).toBe(3);
   await expect(loaders.run(read)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
-  await loadersFor({ cancellation: { isCancelled: false } }).run(read);
-  // An answer that is kept for many may not grow as large.
-  const shared = loadersFor();
-  for (let nth = 0; nth < 20; nth += 1) await shared.run(read);
-  await expect(shared.run(read)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+  await loadersFor({ person: 'somebody', cancellation: { isCancelled: false } }).run(read);
+  // An answer that is made for many has none.
+  await expect(loadersFor().run(read)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
 });
 
 it('an answer holds twenty thousand members at most', async () => {
   const listMembers = (ids: readonly string[]) =>
     Promise.resolve(ids.flatMap((chatId) => Array.from({ length: 1_000 }, () => ({ chatId }))));
   const { loadersFor } = watchReads({ listMembers });
-  const loaders = loadersFor({ cancellation: { isCancelled: false } });
+  const loaders = loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
   for (let nth = 0; nth < 20; nth += 1) expect(await loaders.members('a')).toHaveLength(1_000);
   await expect(loaders.members('a')).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
   const shared = loadersFor();
@@ -85,7 +88,7 @@ it('the members of many chats are counted before they are read, and read some ch
   };
   const { loadersFor } = watchReads({ countMembers: sizes, listMembers });
   const ask = (name: string, count: number) => {
-    const loaders = loadersFor({ cancellation: { isCancelled: false } });
+    const loaders = loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
     return Promise.allSettled(Array.from({ length: count }, (_, nth) => loaders.members(`${name} ${nth}`)));
   };
   const [modest, greedy, other] = await Promise.all([ask('small', 30), ask('big', 40), ask('other', 30)]);
@@ -93,4 +96,86 @@ it('the members of many chats are counted before they are read, and read some ch
   for (const one of greedy) expect(one).toMatchObject({ reason: { code: 'QUERY_TOO_COMPLEX' } });
   expect(listed.map(({ length }) => length)).toEqual([40, 20]);
   expect(listed.flat().filter((id) => id.startsWith('big'))).toEqual([]);
+});
+
+/** Loaders over a store that answers when it is told to, and what it was asked. */
+function holdReads(share: number) {
+  const held: Array<{ what: string; answer: () => void }> = [];
+  const hold = (what: string) => new Promise<void>((resolve) => held.push({ what, answer: resolve }));
+  const findMany = async (ids: readonly string[]) => {
+    await hold(ids.join(' '));
+    return ids.map((id) => ({ id }));
+  };
+  const services = { users: { findMany }, presence: {}, chats: { findMany }, messages: {} } as unknown as Services;
+  const loadersFor = createLoaders(services, { fairness: createFairness(share) });
+  const of = (person: string) => loadersFor({ person, cancellation: { isCancelled: false } });
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  return { held, hold, of, turn, asked: () => held.map(({ what }) => what) };
+}
+
+it('one person reads so many pages at a time, and nobody else waits for them', async () => {
+  const { hold, of, asked, held, turn } = holdReads(2);
+  const reads = ['a', 'b', 'c'].map((what) => of('ann').run(() => hold(what)));
+  reads.push(of('bob').run(() => hold('d')));
+  await turn();
+  expect(asked()).toEqual(['a', 'b', 'd']);
+  held[0]!.answer();
+  await turn();
+  expect(asked()).toEqual(['a', 'b', 'd', 'c']);
+  for (const { answer } of held) answer();
+  await Promise.all(reads);
+});
+
+it('one person has so many batches under way, gathers the rest, and shares no wait', async () => {
+  const { of, asked, held, turn } = holdReads(2);
+  const loads: Array<Promise<unknown>> = [];
+  for (const [person, id] of [
+    ['ann', '1'],
+    ['ann', '2'],
+    ['ann', '3'],
+    ['ann', '4'],
+    ['bob', '5'],
+  ] as const) {
+    loads.push(of(person).chat.load(id));
+    await turn();
+  }
+  loads.push(of('ann').user.load('6'), of('bob').chat.load('7'));
+  await turn();
+  expect(asked()).toEqual(['1', '2', '5', '7']);
+  held[1]!.answer();
+  await turn();
+  await turn();
+  // Of one kind or the other: both were waiting for one place.
+  expect(asked().slice(4)).toEqual(['3 4']);
+  held[0]!.answer();
+  await turn();
+  await turn();
+  expect(asked().slice(5)).toEqual(['6']);
+  for (const { answer } of held) answer();
+  await Promise.all(loads);
+});
+
+it('what one person asks for is read by a thousand, in at most their share of statements', async () => {
+  const { of, held, turn } = holdReads(2);
+  const loaders = of('ann');
+  const loads = Array.from({ length: 3_500 }, (_, nth) => loaders.chat.load(`${nth}`));
+  await turn();
+  expect(held.map(({ what }) => what.split(' ').length)).toEqual([1_000, 1_000]);
+  for (let nth = 0; nth < 4; nth += 1) {
+    held[nth]!.answer();
+    await turn();
+    await turn();
+  }
+  expect(held.map(({ what }) => what.split(' ').length)).toEqual([1_000, 1_000, 1_000, 500]);
+  await Promise.all(loads);
+});
+
+it('a failed batch is told to all who asked, and leaves its place', async () => {
+  const findMany = () => Promise.reject(new Error('away'));
+  const services = { users: {}, presence: {}, chats: { findMany }, messages: {} } as unknown as Services;
+  const loaders = createLoaders(services, { fairness: createFairness(1) })({
+    person: 'ann',
+    cancellation: { isCancelled: false },
+  });
+  for (let nth = 0; nth < 3; nth += 1) await expect(loaders.chat.load('a')).rejects.toThrow('away');
 });

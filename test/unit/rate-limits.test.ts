@@ -186,16 +186,18 @@ describe('somebody signed in', () => {
   });
 });
 
-describe('live connections', () => {
+describe('what stands on one node', () => {
   it.each([
-    ['userConnections', 50, 'account'],
-    ['addressSockets', 1_000, 'address'],
-    ['addressConnections', 3, 'address'],
-  ] as const)('%s: %d, and one more for each that is gone', (places, max, by) => {
+    ['userOperations', 100, 'account', 'execute'],
+    ['addressOperations', 200, 'address', 'execute'],
+    ['userConnections', 50, 'account', 'connect'],
+    ['addressSockets', 1_000, 'address', 'connect'],
+    ['addressConnections', 3, 'address', 'connect'],
+  ] as const)('%s: %d, and one more for each that is gone', (places, max, by, operation) => {
     for (let n = 0; n < max; n += 1) expect(limits[places].take('one')).toBe(true);
     for (let n = 0; n < 3; n += 1) expect(limits[places].take('one')).toBe(false);
     expect(limits[places].take('another')).toBe(true);
-    expect(lines).toEqual([expect.objectContaining({ event: 'security.rate_limited', operation: 'connect', by })]);
+    expect(lines).toEqual([expect.objectContaining({ event: 'security.rate_limited', operation, by })]);
     limits[places].giveBack('one');
     expect(limits[places].take('one')).toBe(true);
     expect(limits[places].take('one')).toBe(false);
