@@ -32,19 +32,11 @@ export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): 
   const sockets = new Set<Socket>();
   const waiting = new WeakMap<Socket, Progress>();
 
-  function forget(this: Socket): void {
-    sockets.delete(this);
-  }
-
   server.on('connection', (socket) => {
     sockets.add(socket);
-    socket.once('close', forget);
+    socket.once('close', () => sockets.delete(socket));
   });
-  // It may come again, where something else was offered than a WebSocket.
-  server.on('upgrade', ({ socket }) => {
-    sockets.delete(socket);
-    socket.off('close', forget);
-  });
+  server.on('upgrade', ({ socket }) => sockets.delete(socket));
   const timer = setInterval(() => {
     const now = performance.now();
     for (const socket of sockets) look(socket, now);

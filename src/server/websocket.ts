@@ -31,7 +31,6 @@ import { NextFrames } from './next-frames.ts';
 import { SocketOperations } from './socket-operations.ts';
 import { closeSocket, createSocketWatch, MAX_MESSAGES_PER_SECOND } from './socket-watch.ts';
 import type { WatchedSocket } from './socket-watch.ts';
-import { ignoreOffer, offersWebSocket } from './upgrade-offers.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 import type { GraphQLServer } from './yoga.ts';
 
@@ -116,7 +115,6 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
   }
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    if (!offersWebSocket(request)) return ignoreOffer(server, request, stream, head);
     stream.on('error', destroy);
     if (originForm(request.url).split('?', 1)[0] !== GRAPHQL_PATH) return refuse(stream, 404);
     if (draining) return refuse(stream, 503);
@@ -129,7 +127,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
     });
   });
 
-  // A handshake that is none: RFC 6455, section 4.4.
+  // An upgrade to something else, or a handshake that is none: RFC 6455, section 4.4.
   sockets.on('wsClientError', (_error: Error, stream: Duplex) =>
     refuse(stream, 400, { headers: { 'sec-websocket-version': '13' } }),
   );

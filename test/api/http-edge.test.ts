@@ -50,7 +50,6 @@ const ask = (id: string) => JSON.stringify({ query: `{ ${id}: __typename }` });
 const request = (id: string, headers = '') => `${HEAD}${headers}Content-Length: ${ask(id).length}\r\n\r\n${ask(id)}`;
 const answerOf = (id: string) => `{"data":{"${id}":"Query"}}`;
 const CLOSE = 'Connection: close\r\n';
-const H2C = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n';
 
 describe.concurrent('who is slow', () => {
   const slow: [name: string, first: string, then: string, status: number | undefined][] = [
@@ -208,29 +207,10 @@ describe('what is odd, and HTTP', () => {
     wire.destroy();
   });
 
-  it.each(['h2c', 'TLS/1.0, h2c'])('an offer to go on in %s is ignored, however often it is made', async (protocol) => {
-    const offer = H2C.replace('h2c', protocol);
-    const wire = await openWire(cluster.node(0));
-    for (let nth = 0; nth < 30; nth += 1) {
-      wire.write(request(`a${nth}`, offer));
-      await wire.sees(answerOf(`a${nth}`));
-    }
-    // Before the answer is there, and behind one that offers nothing; the last one has its body later.
-    const last = request('d', `${offer}${CLOSE}`);
-    wire.write(
-      request('b') + request('c', offer) + `GET /livez HTTP/1.1\r\nHost: x\r\n${offer}\r\n` + last.slice(0, -5),
-    );
-    await wire.sees('{"status":"live"}');
-    wire.write(last.slice(-5));
-    const text = await within(wire.closed, 10_000, 'the answers');
-    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(Array<string>(34).fill('HTTP/1.1 200'));
-    const bodies = [answerOf('b'), answerOf('c'), '{"status":"live"}', answerOf('d')].map((body) => text.indexOf(body));
-    expect(bodies).toEqual(bodies.toSorted((a, b) => a - b));
-    expect(bodies).not.toContain(-1);
-  });
-
   it.each([
+    ['h2c', 'GET', 400],
     ['h2c, websocket', 'GET', 400],
+    ['TLS/1.0', 'GET', 400],
     ['websocket', 'POST', 400],
   ])('an upgrade to %s by %s is refused', async (protocol, method, status) => {
     const text = await exchange(
@@ -249,7 +229,6 @@ describe('who goes away', () => {
     ['in the middle of the headers', 'POST /graphql HTTP/1.1\r\nHost'],
     ['in the middle of the body', `${HEAD}Content-Length: 100\r\n\r\n{"query":`],
     ['before the answer', request('a')],
-    ['before the answer that another request waits for', request('a') + request('b', H2C)],
   ];
 
   it.each(leave)('%s, a hundred times', async (_name, bytes) => {
