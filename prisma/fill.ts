@@ -10,7 +10,7 @@ import type { Services } from '../src/features/services.ts';
 import type { UserRow } from '../src/features/users/user-store.ts';
 import type { PrismaClient } from '../src/generated/prisma/client.ts';
 import type { Logger } from '../src/logger.ts';
-import { openDatabase } from '../src/persistence/database.ts';
+import { openDatabase } from '../src/persistence/open-database.ts';
 import { UNLIMITED } from '../src/rate-limits/rate-limits.ts';
 import { createMemoryBroker } from '../src/realtime/memory-broker.ts';
 import { CHATS, PEOPLE } from './seed-story.ts';

@@ -7,11 +7,11 @@ import { readConfig } from '../../src/config.ts';
 import { createLoaders } from '../../src/features/loaders.ts';
 import { createServices } from '../../src/features/services.ts';
 import type { Context } from '../../src/graphql/context.ts';
-import { Deadline } from '../../src/graphql/deadlines.ts';
+import { Deadline } from '../../src/graphql/deadline.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { createLogger } from '../../src/logger.ts';
 import { NO_METRICS } from '../../src/metrics/metrics.ts';
-import { openDatabase } from '../../src/persistence/database.ts';
+import { openDatabase } from '../../src/persistence/open-database.ts';
 import { UNLIMITED } from '../../src/rate-limits/rate-limits.ts';
 import { createMemoryBroker } from '../../src/realtime/memory-broker.ts';
 

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createAccessTokens } from '../../src/auth/access-tokens.ts';
 import { secretKey } from '../../src/auth/signing-keys.ts';
-import { openDatabase } from '../../src/persistence/database.ts';
+import { openDatabase } from '../../src/persistence/open-database.ts';
 
 /** What every Parley here signs its tokens with, so that the tokens of people who never signed in are good. */
 export const JWT_SECRET = randomBytes(32).toString('hex');

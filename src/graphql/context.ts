@@ -5,7 +5,7 @@ import type { Client } from '../auth/client.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { TimeoutError, UnauthenticatedError } from '../errors.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { Deadline } from './deadlines.ts';
+import type { Deadline } from './deadline.ts';
 import type { LiveCursor } from '../realtime/live-cursor.ts';
 import type { Outlet, Share } from '../realtime/lane.ts';
 

@@ -1,34 +1,11 @@
 import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
-import type { Cancellation } from '../cancellation.ts';
 import { TimeoutError } from '../errors.ts';
 import { Slots } from '../slots.ts';
 import { closeContext } from './context.ts';
 import type { Context } from './context.ts';
 
-/** From when an operation is taken until it is answered. Subscriptions last as long as they like. */
-const ANSWER_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 100;
-
-/** How long one operation is waited for: until its time is over, or its client has gone. */
-export class Deadline implements Cancellation {
-  readonly takenAt = performance.now();
-  readonly #isClientGone: () => boolean;
-  #isPast = false;
-
-  constructor(isClientGone: () => boolean) {
-    this.#isClientGone = isClientGone;
-  }
-
-  get isCancelled(): boolean {
-    return this.#isPast || this.#isClientGone();
-  }
-
-  /** Whether its time is over now, or was before. */
-  passes(now: number): boolean {
-    return (this.#isPast ||= now - this.takenAt >= ANSWER_WITHIN_MS);
-  }
-}
 
 interface Running {
   context: Context;

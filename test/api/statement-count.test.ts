@@ -6,7 +6,7 @@ import { createServices } from '../../src/features/services.ts';
 import type { Services } from '../../src/features/services.ts';
 import type { Context } from '../../src/graphql/context.ts';
 import { secretKey } from '../../src/auth/signing-keys.ts';
-import { Deadline } from '../../src/graphql/deadlines.ts';
+import { Deadline } from '../../src/graphql/deadline.ts';
 import { createSchema } from '../../src/graphql/schema.ts';
 import { createLogger } from '../../src/logger.ts';
 import { NO_METRICS } from '../../src/metrics/metrics.ts';

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
-import { openDatabase } from '../../src/persistence/database.ts';
+import { openDatabase } from '../../src/persistence/open-database.ts';
 import type { Database } from '../../src/persistence/database.ts';
 import { isUnavailable } from '../../src/persistence/prisma-errors.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
-import { openDatabase } from '../../src/persistence/database.ts';
+import { openDatabase } from '../../src/persistence/open-database.ts';
 import { keptBy } from '../support/garbage.ts';
 
 it('A connection to PostgreSQL plans what comes again only once', async () => {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Prisma } from '../../src/generated/prisma/client.ts';
 import { createLogger } from '../../src/logger.ts';
-import { openDatabase } from '../../src/persistence/database.ts';
+import { openDatabase } from '../../src/persistence/open-database.ts';
 import type { Database } from '../../src/persistence/database.ts';
 import { isDataRefused, isUniqueViolation } from '../../src/persistence/prisma-errors.ts';
 import { temporaryDirectory } from '../support/servers.ts';

@@ -1,7 +1,8 @@
 import type { ExecutionResult } from 'graphql';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Context } from '../../src/graphql/context.ts';
-import { createDeadlines, Deadline, findTimeout } from '../../src/graphql/deadlines.ts';
+import { Deadline } from '../../src/graphql/deadline.ts';
+import { createDeadlines, findTimeout } from '../../src/graphql/deadlines.ts';
 import type { Deadlines } from '../../src/graphql/deadlines.ts';
 import { deferred } from '../support/wait.ts';
 

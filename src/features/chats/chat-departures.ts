@@ -1,12 +1,15 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { Transaction } from '../../persistence/transaction.ts';
-import type { ChatServiceOptions } from './chat-service.ts';
+import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { ChatStore, Departure } from './chat-store.ts';
 
-export interface ChatDeparturesOptions extends Pick<ChatServiceOptions, 'announcer' | 'beforeMemberLeaves'> {
+export interface ChatDeparturesOptions {
   prisma: PrismaClient;
   store: ChatStore;
+  announcer: Pick<ChangeAnnouncer<never>, 'chatChanged' | 'usersChanged'>;
+  /** Called behind the chat's lock: read ticks may hang on the member. */
+  beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<void>;
 }
 
 /** Chats that one transaction takes: others wait for each of them until all are done. */

@@ -1,19 +1,19 @@
 import type { Viewer } from '../../auth/viewer.ts';
 import type { Cancellation } from '../../cancellation.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
-import type { ChatKind, ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
+import type { ChatKind, ChatRole } from '../../generated/prisma/client.ts';
 import { LIMITS, readId, readIds, readLine } from '../../input-rules.ts';
 import type { PageRequest } from '../../persistence/paging.ts';
 import { isForeignKeyViolation } from '../../persistence/prisma-errors.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { Transaction } from '../../persistence/transaction.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
-import type { ChangeAnnouncer } from '../../realtime/change-announcer.ts';
 import type { LiveCursor } from '../../realtime/live-cursor.ts';
 import type { Membership } from '../../realtime/source.ts';
 import type { UserFeeds } from '../../realtime/user-feeds.ts';
 import type { UserService } from '../users/user-service.ts';
 import { createChatDepartures } from './chat-departures.ts';
+import type { ChatDeparturesOptions } from './chat-departures.ts';
 import {
   assertCanAddMembers,
   assertCanChangeRoles,
@@ -23,7 +23,7 @@ import {
   assertCanRename,
   assertOwnerRemains,
 } from './chat-policy.ts';
-import type { ActivityKey, ChatPage, ChatRow, ChatStore, MemberView } from './chat-store.ts';
+import type { ActivityKey, ChatPage, ChatRow, MemberView } from './chat-store.ts';
 
 export interface NewChat {
   memberIds: readonly string[];
@@ -31,16 +31,12 @@ export interface NewChat {
   title?: string | null;
 }
 
-export interface ChatServiceOptions {
-  prisma: PrismaClient;
-  store: ChatStore;
+export interface ChatServiceOptions extends ChatDeparturesOptions {
   users: UserService;
-  announcer: Pick<ChangeAnnouncer<never>, 'chatChanged' | 'usersChanged'>;
   userFeeds: UserFeeds;
   rateLimits: Pick<RateLimits, 'countGroup' | 'countAdded'>;
-  /** Called behind the chat's lock before people come or one goes: read ticks may hang on them. */
+  /** Called behind the chat's lock: read ticks may hang on them. */
   beforeMembersJoin: (tx: Transaction, chatId: string, userIds: readonly string[]) => Promise<void>;
-  beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<void>;
 }
 
 export type ChatService = ReturnType<typeof createChatService>;
