@@ -48,6 +48,15 @@ const SHARED_LIMITS: Limits = { reads: 0, members: 2_000, characters: 400_000 };
 /** Of those reads of one operation: the others need connections, too. */
 const READS_AT_ONCE = 3;
 
+/** About what the names, the id and the times of a person come to. */
+const PROFILE_CHARACTERS = 200;
+
+/** How often the answer shows what is loaded. */
+interface Told {
+  body: number;
+  extraData: number;
+}
+
 /** Of so many chats one operation may show all members: only of more are they counted before they are read. */
 const CHATS_UNCOUNTED = LIMITS.members / INPUT_LIMITS.groupMembers;
 /** Chats whose members are read for those who ask at once; for more there is another statement. */
@@ -181,32 +190,34 @@ export class Loaders {
   }
 
   /** A page of messages. @throws TooComplexError when it is one read, or one text, too many. */
-  messages(chatId: string, page: PageRequest<number>): Promise<Page<MessageView>> {
+  messages(chatId: string, page: PageRequest<number>, told: Told): Promise<Page<MessageView>> {
     return this.run(async (cancellation) => {
       const found = await this.#sources.services.messages.list(chatId, page, cancellation);
-      this.#keep(found.items);
+      this.#keep(found.items, told);
       return found;
     });
   }
 
   /** @throws TooComplexError when it is one text too many. */
-  async lastMessage(chatId: string): Promise<MessageView | null> {
+  async lastMessage(chatId: string, told: Told): Promise<MessageView | null> {
     const message = await this.#of(this.#sources.batches.lastMessage).load(chatId);
-    if (message) this.#keep([message]);
+    if (message) this.#keep([message], told);
     return message;
   }
 
-  #keep(messages: readonly MessageView[]): void {
+  #keep(messages: readonly MessageView[], told: Told): void {
     const tally = this.#tally;
-    for (const message of messages) tally.charactersRead += message.body.length + jsonLength(message.extraData);
-    if (tally.charactersRead > tally.limits.characters) this.#refuse();
+    for (const { body, extraData } of messages) {
+      const attached = jsonLength(extraData);
+      tally.charactersRead += body.length + attached;
+      tally.charactersTold += told.body * body.length + told.extraData * attached;
+    }
+    this.#checkCharacters();
   }
 
-  /** To be called for each place of the answer that shows it. @throws TooComplexError when the answer grows too long. */
-  tell(characters: number): void {
-    const tally = this.#tally;
-    tally.charactersTold += characters;
-    if (tally.charactersTold > tally.limits.characters) this.#refuse();
+  #checkCharacters(): void {
+    const { charactersRead, charactersTold, limits } = this.#tally;
+    if (Math.max(charactersRead, charactersTold) > limits.characters) this.#refuse();
   }
 
   #refuse(): void {
@@ -230,12 +241,14 @@ export class Loaders {
     return this.#of(this.#sources.batches.chat);
   }
 
-  /** @throws TooComplexError when they are too many for one answer. */
-  async members(chatId: string): Promise<MemberRow[]> {
+  /** @throws TooComplexError when they are too many for one answer. @param told how often each is shown as a person. */
+  async members(chatId: string, told = 0): Promise<MemberRow[]> {
     const tally = this.#tally;
     const members = await this.#of(this.#sources.batches.members).load(chatId);
     tally.members += members?.length ?? Infinity;
     if (!members || tally.members > tally.limits.members) throw this.#tooMuch();
+    tally.charactersTold += told * members.length * PROFILE_CHARACTERS;
+    this.#checkCharacters();
     return members;
   }
 

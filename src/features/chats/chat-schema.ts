@@ -1,6 +1,7 @@
 import { builder } from '../../graphql/builder.ts';
 import { followLive, requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
 import { readCursor, readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
+import { timesSelected } from '../../graphql/selection.ts';
 import { readId } from '../../input-rules.ts';
 import { User } from '../users/user-schema.ts';
 import type { ActivityKey, ChatRow, MemberRow } from './chat-store.ts';
@@ -22,21 +23,10 @@ const ChatRole = builder.enumType('ChatRole', {
   } as const,
 });
 
-/** About what the names, the id and the times of a person come to. */
-const PROFILE_CHARACTERS = 200;
-
 const ChatMember = builder.objectRef<MemberRow>('ChatMember').implement({
   description: 'Somebody in a chat.',
   fields: (t) => ({
-    user: t.field({
-      type: User,
-      description: 'Who.',
-      resolve({ user }, _args, { loaders }) {
-        // The document's cost does not know how many members there are.
-        loaders.tell(PROFILE_CHARACTERS);
-        return user;
-      },
-    }),
+    user: t.expose('user', { type: User, description: 'Who.' }),
     role: t.expose('role', { type: ChatRole, description: 'What they may do.' }),
     joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'When they came.' }),
     lastReadSeq: t.exposeInt('lastReadSeq', {
@@ -57,7 +47,7 @@ export const Chat = builder.objectRef<ChatRow>('Chat').implement({
     members: t.field({
       type: [ChatMember],
       description: 'In the order in which they came.',
-      resolve: (chat, _args, { loaders }) => loaders.members(chat.id),
+      resolve: (chat, _args, { loaders }, info) => loaders.members(chat.id, timesSelected(info, 'user')),
     }),
     unreadCount: t.int({
       extensions: VIEWER_DEPENDENT,

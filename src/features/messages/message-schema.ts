@@ -2,7 +2,7 @@ import { NotFoundError } from '../../errors.ts';
 import { builder } from '../../graphql/builder.ts';
 import { followLive, requireViewer } from '../../graphql/context.ts';
 import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
-import { jsonLength } from '../../json-length.ts';
+import { timesSelected } from '../../graphql/selection.ts';
 import { Chat } from '../chats/chat-schema.ts';
 import { User } from '../users/user-schema.ts';
 import type { MessageView } from './message-store.ts';
@@ -49,21 +49,11 @@ the chat, everywhere.`,
       },
     }),
     type: t.expose('type', { type: MessageType, description: 'What it carries.' }),
-    body: t.string({
-      description: 'Up to 8,000 characters. Empty once the message is deleted.',
-      resolve({ body }, _args, { loaders }) {
-        loaders.tell(body.length);
-        return body;
-      },
-    }),
-    extraData: t.field({
+    body: t.exposeString('body', { description: 'Up to 8,000 characters. Empty once the message is deleted.' }),
+    extraData: t.expose('extraData', {
       type: 'JSON',
       nullable: true,
       description: 'What the client attached: coordinates, a photo’s address and size, …',
-      resolve({ extraData }, _args, { loaders }) {
-        loaders.tell(jsonLength(extraData));
-        return extraData;
-      },
     }),
     clientId: t.exposeString('clientId', {
       nullable: true,
@@ -103,8 +93,12 @@ builder.objectFields(Chat, (t) => ({
       last: t.arg.int({ description: 'How many from the end, 1 to 100.' }),
       before: t.arg.string({ description: 'The cursor before which the page ends.' }),
     },
-    async resolve(chat, args, { loaders }) {
-      const page = await loaders.messages(chat.id, readPageRequest(args, messageCursors, 'backward'));
+    async resolve(chat, args, { loaders }, info) {
+      const request = readPageRequest(args, messageCursors, 'backward');
+      const page = await loaders.messages(chat.id, request, {
+        body: timesSelected(info, 'edges.node.body'),
+        extraData: timesSelected(info, 'edges.node.extraData'),
+      });
       return toConnection(page, (message) => message.seq, messageCursors);
     },
   }),
@@ -112,7 +106,11 @@ builder.objectFields(Chat, (t) => ({
     type: Message,
     nullable: true,
     description: 'The newest one; null while nobody has written.',
-    resolve: (chat, _args, { loaders }) => loaders.lastMessage(chat.id),
+    resolve: (chat, _args, { loaders }, info) =>
+      loaders.lastMessage(chat.id, {
+        body: timesSelected(info, 'body'),
+        extraData: timesSelected(info, 'extraData'),
+      }),
   }),
 }));
 
