@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { Follower } from '../support/chat-history.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
+import { rawSocket } from '../support/client.ts';
 import { scrape } from '../support/exposition.ts';
 import { measureMemory } from '../support/footprint.ts';
 import { INSPECTABLE, INSPECTOR_LINES } from '../support/inspector.ts';
@@ -22,6 +23,8 @@ const STREAMS = 3;
 const BODY = '\u20ac'.repeat(8_000);
 /** More than the kernels on the way to a reader keep, also of an event stream. */
 const MESSAGES = 400;
+/** Of 19 MB each. */
+const HEAVY_READERS = 26;
 const PAGES = 4;
 const PAGE_BYTES = 100 * Buffer.byteLength(BODY);
 const ANSWER_MEGABYTES = (PAGES * PAGE_BYTES) / 1024 ** 2;
@@ -143,4 +146,33 @@ describe.runIf(backend === 'distributed')('answers over HTTP', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(17_000);
     expect(stalled()).toBe(before);
   });
+
+  it.each(['http', 'ws'] as const)(
+    'that are too much all together are let go of, those first that hold the most: %s',
+    { timeout: 120_000 },
+    async (transport) => {
+      const heavy = await openGroup(ann, []);
+      // Six bytes each in JSON.
+      for (let nth = 0; nth < 100; nth += 1) await send(ann, heavy, `a${'\u0001'.repeat(7_999)}`);
+      const query = `query ($chatId: ID!) {
+        chat(id: $chatId) { messages(last: 100) { edges { node { body b: body c: body d: body } } } }
+      }`;
+      const cutOff = () => cluster.node(0).logs.filter((line) => line.includes('answer.too_heavy')).length;
+      const before = cutOff();
+      const modest = await ask(cluster.node(0).url, bob, archiveId, HISTORY.replace(/100/g, '10'), 'application/json');
+      for (let nth = 0; nth < HEAVY_READERS; nth += 1)
+        if (transport === 'http') await ask(cluster.node(0).url, ann, heavy.id, query, 'application/json');
+        else {
+          const { socket, ...raw } = await rawSocket(cluster.node(0));
+          onTestFinished(() => socket.terminate());
+          raw.send({ type: 'connection_init', payload: { authorization: `Bearer ${ann.accessToken}` } });
+          await raw.nextMessage();
+          socket.pause();
+          raw.send({ id: 'heavy', type: 'subscribe', payload: { query, variables: { chatId: heavy.id } } });
+        }
+      await eventually(() => expect(cutOff()).toBeGreaterThan(before), { deadlineMs: 14_000 });
+      expect(cutOff() - before).toBeLessThan(HEAVY_READERS / 2);
+      expect(await isWhole(modest)).toBe(true);
+    },
+  );
 });
