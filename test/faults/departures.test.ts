@@ -14,6 +14,7 @@ import { eventually } from '../support/wait.ts';
 /** What a node does by itself, such as to write who is online, begins otherwise. */
 const A_READ = /^\s*SELECT/;
 const A_SEND = /INSERT INTO message/;
+/** Of which one person reads pages on one. */
 const POOL_SIZE = 2;
 /** Half of PostgreSQL's own patience with a statement, which would end it, too. */
 const CANCELLED_WITHIN_MS = 1_500;
@@ -32,6 +33,7 @@ type Way = 'a POST' | 'a GET' | 'a socket that closes' | 'a socket that complete
 describe.runIf(backend === 'distributed')('a client that goes away', () => {
   let cluster: Cluster;
   let ann: Person;
+  let bob: Person;
   let chatId: string;
   let messageId: string;
   let holder: pg.Client;
@@ -40,7 +42,8 @@ describe.runIf(backend === 'distributed')('a client that goes away', () => {
   beforeAll(async () => {
     cluster = await startCluster({ nodes: 1, env: { DATABASE_POOL_SIZE: String(POOL_SIZE) } });
     ann = await registerPerson(cluster, { firstName: 'Ann' });
-    const chat = await openGroup(ann, [await registerPerson(cluster, { firstName: 'Bob' })]);
+    bob = await registerPerson(cluster, { firstName: 'Bob' });
+    const chat = await openGroup(ann, [bob]);
     chatId = chat.id;
     messageId = (await send(ann, chat, 'hello')).id;
   });
@@ -87,8 +90,8 @@ describe.runIf(backend === 'distributed')('a client that goes away', () => {
   const history = () => `{ chat(id: "${chatId}") { messages(last: 5) { edges { node { body } } } } }`;
 
   /** Asks, and answers how to go away. */
-  async function ask(way: Way, query: string): Promise<() => void> {
-    if (way === 'a POST' || way === 'a GET') return askByHttp(way, query).leave;
+  async function ask(way: Way, query: string, person = ann): Promise<() => void> {
+    if (way === 'a POST' || way === 'a GET') return askByHttp(way, query, person).leave;
     const socket = await openSocket();
     socket.send({ id: 'read', type: 'subscribe', payload: { query } });
     if (way === 'a socket that closes') return () => socket.socket.terminate();
@@ -133,7 +136,7 @@ describe.runIf(backend === 'distributed')('a client that goes away', () => {
     const [pid] = await untilWaiting(1);
     leave();
     await untilNoneWaits();
-    const others = Array.from({ length: POOL_SIZE }, () => askByHttp('a POST', history()));
+    const others = [ann, bob].map((person) => askByHttp('a POST', history(), person));
     expect(await untilWaiting(POOL_SIZE)).toContain(pid);
     await letGo();
     for (const { answer } of others) expect(await answer).toMatchObject({ data: { chat: expect.anything() } });
@@ -182,7 +185,7 @@ describe.runIf(backend === 'distributed')('a client that goes away', () => {
     const shared = await untilWaiting(1);
     socket.send({ id: 'leaves', type: 'complete' });
     // By when this one is found out, so is the other.
-    const leave = await ask('a POST', history());
+    const leave = await ask('a POST', history(), bob);
     await untilWaiting(2);
     leave();
     await eventually(async () => expect(await waitingPids()).toEqual(shared), { deadlineMs: CANCELLED_WITHIN_MS });
@@ -234,7 +237,7 @@ describe.runIf(backend === 'distributed')('a client that goes away', () => {
   it(`${DEPARTURES} times, at any moment, costs the others no connection`, { timeout: 600_000 }, async () => {
     for (let left = 0; left < DEPARTURES; left += 10) {
       await holdTable('message');
-      const asked = Array.from({ length: 10 }, () => askByHttp('a POST', history()));
+      const asked = Array.from({ length: 10 }, (_, nth) => askByHttp('a POST', history(), nth % 2 === 0 ? ann : bob));
       await untilWaiting(POOL_SIZE);
       for (const { leave } of asked) leave();
       // Just when some are being cancelled, what they wait for is there.
@@ -245,7 +248,7 @@ describe.runIf(backend === 'distributed')('a client that goes away', () => {
     }
     // All connections can be used at once, and there are no more than there may be.
     await holdTable('message');
-    const all = Array.from({ length: POOL_SIZE }, () => askByHttp('a POST', history()));
+    const all = [ann, bob].map((person) => askByHttp('a POST', history(), person));
     await untilWaiting(POOL_SIZE);
     const [row] = await cluster.sql<{ n: number }>(
       `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'parley'`,
