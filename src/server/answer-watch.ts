@@ -74,7 +74,7 @@ export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): 
     for (const socket of upgraded) add(socket, socket.writableLength);
     answers.forEach((answer) => add(answer.req.socket, answer.writableLength));
     if (total <= MAX_UNSENT) return;
-    for (const [socket, bytes] of [...unsent].sort(([, a], [, b]) => b - a)) {
+    for (const [socket, bytes] of [...unsent].toSorted(([, a], [, b]) => b - a)) {
       cutOff(socket, { event: 'answer.too_heavy', bytes }, 'cut off a client for which too much is kept');
       total -= bytes;
       if (total <= MAX_UNSENT) return;
