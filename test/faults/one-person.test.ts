@@ -80,7 +80,8 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
         expect(json).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 1 } }] });
       }
       for (let nth = 0; nth < 5; nth += 1) expect((await post(bob, CHATS)).json).not.toHaveProperty('errors');
-      expect(await waiting()).toBeLessThanOrEqual(6);
+      // One that the server has just given up may still stand in line.
+      await eventually(async () => expect(await waiting()).toBeLessThanOrEqual(6));
       await holder.query('ROLLBACK');
       await Promise.all(attack);
     });
@@ -99,7 +100,8 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
       );
       await eventually(async () => expect(await waiting()).toBeGreaterThanOrEqual(4));
       for (let nth = 0; nth < 5; nth += 1) expect((await post(bob, CHATS)).json).not.toHaveProperty('errors');
-      expect(await waiting()).toBeLessThanOrEqual(6);
+      // One that the server has just given up may still stand in line.
+      await eventually(async () => expect(await waiting()).toBeLessThanOrEqual(6));
       await holder.query('ROLLBACK');
       for (const query of queries) await query.next();
     });
