@@ -50,6 +50,7 @@ const DRAIN_SPREAD_MS = 2_000;
 const DRAIN_REQUESTS_MS = 5_000;
 const GOODBYE_MS = 2_000;
 const CLEAN_UP_EVERY_MS = 3_600_000;
+const REFUSED_AFTER_MS = 1_000;
 /** Of the connections to the database: for the pages that one person reads at a time, and as many for what goes with them. */
 const SHARE_OF_POOL = 0.3;
 
@@ -154,9 +155,9 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       const token = readBearer(request.headers.authorization);
       const viewer = token === null ? null : await services.liveSessions.authenticate(token);
       const client = readClient(request);
-      const giveBack = viewer
+      const giveBack = await (viewer
         ? takePlace(rateLimits.userOperations, viewer.userId, response)
-        : takePlace(rateLimits.addressOperations, client.address, response);
+        : takePlace(rateLimits.addressOperations, client.address, response));
       return createContext(viewer, client, requestId, deadline, (streamViewer) => {
         const line = openStreamLine(connections.open(streamViewer));
         // It has a place among the live connections instead.
@@ -252,8 +253,12 @@ async function connectRedis(config: Config, logger: Logger) {
  *
  * @throws RateLimitedError when all are taken.
  */
-function takePlace(places: Places, key: string, response: ServerResponse): () => void {
-  if (!places.take(key)) throw new RateLimitedError(1, 'Too many operations at once.');
+async function takePlace(places: Places, key: string, response: ServerResponse): Promise<() => void> {
+  if (!places.take(key)) {
+    // Told at once, who does not wait for `retryAfter` would keep the node busy with refusing.
+    await sleep(REFUSED_AFTER_MS);
+    throw new RateLimitedError(1, 'Too many operations at once.');
+  }
   let isTaken = true;
   const giveBack = () => {
     if (isTaken) places.giveBack(key);
