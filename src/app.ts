@@ -264,7 +264,8 @@ async function takePlace(places: Places, key: string, response: ServerResponse):
     if (isTaken) places.giveBack(key);
     isTaken = false;
   };
-  if (response.closed) giveBack();
+  // Of a connection that is gone already, no end is told any more.
+  if (response.closed || response.req.socket.destroyed) giveBack();
   else response.once('close', giveBack);
   return giveBack;
 }

@@ -108,7 +108,13 @@ export class Lane<Message> {
       if (messages?.length === 0) break;
       const pieces = messages && (await this.#answer(messages));
       if (pieces) {
-        upTo = Math.min(round ? upTo : Infinity, pieces.behind(this.#position)!.upTo);
+        const lacking = pieces.behind(this.#position);
+        if (!lacking) {
+          // All have left while it was made, and whoever came then has it.
+          round = null;
+          continue;
+        }
+        upTo = Math.min(round ? upTo : Infinity, lacking.upTo);
         round ??= this.#listeners.values();
         const isOver = this.#handOut(round, pieces);
         if (!isOver) {

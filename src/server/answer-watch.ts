@@ -54,6 +54,8 @@ export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): 
     if (!socket.destroyed) upgraded.add(socket);
   });
   server.on('request', (_request, response) => {
+    // Its end was told before.
+    if (response.req.socket.destroyed) return;
     const slot = answers.take(response);
     response.once('close', () => answers.free(slot));
   });

@@ -264,6 +264,47 @@ describe('a crowd is visited in turns of the event loop', () => {
   });
 });
 
+it('whoever comes when all have left while an answer is made is given what comes then', async () => {
+  const { listen, state, say, truth } = setUp();
+  const [reading, leaving] = [listen('ann'), listen('ann')];
+  await turn();
+  reading.reader.isFull = true;
+  const gate = deferred();
+  state.gate = gate.promise;
+  say();
+  await turn();
+  await leaving.leave();
+  await reading.leave();
+  const late = listen('bob', { head: truth.head() });
+  const later = listen('bob', { head: truth.head() });
+  await turn();
+  gate.resolve();
+  await turn();
+  say();
+  await turn();
+  expect([late.heard, later.heard]).toEqual([[['2']], [['2']]]);
+});
+
+it('whoever is alone, and has read for themself what is being answered, is given what comes then', async () => {
+  const { listen, state, say } = setUp();
+  const [alone, other] = [listen('ann'), listen('ann')];
+  await turn();
+  const gate = deferred();
+  state.gate = gate.promise;
+  say();
+  await turn();
+  await other.leave();
+  // Keeps the lane, and has all that the tail holds.
+  const late = listen('bob', { after: 0 });
+  await alone.leave();
+  await turn();
+  gate.resolve();
+  await turn();
+  say();
+  await turn();
+  expect(late.heard.flat()).toEqual(['1', '2']);
+});
+
 describe('an answer that is not for all', () => {
   it('is asked for by each', async () => {
     const { listen, state, say } = setUp();
