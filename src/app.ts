@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
@@ -6,7 +5,6 @@ import type { Client } from './auth/client.ts';
 import { readBearer } from './auth/credentials.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
-import { RateLimitedError } from './errors.ts';
 import { createFairness, createLoaders } from './features/loaders.ts';
 import { createServices } from './features/services.ts';
 import type { Context, Line } from './graphql/context.ts';
@@ -20,7 +18,6 @@ import { openDatabase } from './persistence/open-database.ts';
 import { isUnavailable } from './persistence/prisma-errors.ts';
 import { createConnections } from './realtime/connections.ts';
 import type { LiveConnection } from './realtime/connections.ts';
-import type { Places } from './rate-limits/places.ts';
 import { createRateLimits, UNLIMITED } from './rate-limits/rate-limits.ts';
 import { createMemoryBroker } from './realtime/memory-broker.ts';
 import { readPatiently } from './realtime/patience.ts';
@@ -31,6 +28,7 @@ import { limitConnections } from './server/connection-limits.ts';
 import { createOriginGuard } from './server/edge.ts';
 import { createHealth } from './server/health.ts';
 import { createHttpServer } from './server/http.ts';
+import { takePlace } from './server/operation-places.ts';
 import { createWebApp } from './server/web-app.ts';
 import { attachWebSocket } from './server/websocket.ts';
 import { createGraphQLServer } from './server/yoga.ts';
@@ -50,7 +48,6 @@ const DRAIN_SPREAD_MS = 2_000;
 const DRAIN_REQUESTS_MS = 5_000;
 const GOODBYE_MS = 2_000;
 const CLEAN_UP_EVERY_MS = 3_600_000;
-const REFUSED_AFTER_MS = 1_000;
 /** Of the connections to the database: for the pages that one person reads at a time, and as many for what goes with them. */
 const SHARE_OF_POOL = 0.3;
 
@@ -246,28 +243,6 @@ async function connectRedis(config: Config, logger: Logger) {
   if (!config.rateLimit || config.redisUrls.length === 0) return undefined;
   const { connectRedisCounters } = await import('./rate-limits/redis-counters.ts');
   return connectRedisCounters(config.redisUrls, logger);
-}
-
-/**
- * For an operation, until the response has left, or its client. Answers how to leave the place before that.
- *
- * @throws RateLimitedError when all are taken.
- */
-async function takePlace(places: Places, key: string, response: ServerResponse): Promise<() => void> {
-  if (!places.take(key)) {
-    // Told at once, who does not wait for `retryAfter` would keep the node busy with refusing.
-    await sleep(REFUSED_AFTER_MS);
-    throw new RateLimitedError(1, 'Too many operations at once.');
-  }
-  let isTaken = true;
-  const giveBack = () => {
-    if (isTaken) places.giveBack(key);
-    isTaken = false;
-  };
-  // Of a connection that is gone already, no end is told any more.
-  if (response.closed || response.req.socket.destroyed) giveBack();
-  else response.once('close', giveBack);
-  return giveBack;
 }
 
 /** Made here and not where the request is known: loaders hold it for a while, and would hold all that it was made among. */

@@ -1,16 +1,16 @@
-import { cancelledWithAll } from '../cancellation.ts';
 import type { Cancellation } from '../cancellation.ts';
 import { TooComplexError } from '../errors.ts';
-import { groupBy } from '../group-by.ts';
-import { LIMITS as INPUT_LIMITS } from '../input-rules.ts';
 import { jsonLength } from '../json-length.ts';
 import { createFairLimiter, createLimiter } from '../limiter.ts';
 import type { Limiter } from '../limiter.ts';
 import { Batch } from './batch.ts';
-import type { Ask as AskBy } from './batch.ts';
+import { CHATS_AT_ONCE, readMany, readMemberships, readMembers, readOne } from './batched-reads.ts';
+import type { Find, Read } from './batched-reads.ts';
 import { Shares } from './shares.ts';
+import { LIMITS, SHARED_LIMITS } from './tally.ts';
+import type { Tally } from './tally.ts';
 import type { Page, PageRequest } from '../persistence/paging.ts';
-import type { MemberCount, MemberRow, ReadFloor } from './chats/chat-store.ts';
+import type { MemberRow, ReadFloor } from './chats/chat-store.ts';
 import type { MessageView } from './messages/message-store.ts';
 import type { Membership } from '../realtime/source.ts';
 import type { Services } from './services.ts';
@@ -31,20 +31,6 @@ export interface Asker {
 /** Whom the answers are made for that many are given. */
 const EVERYBODY = 'everybody';
 
-/** How much one answer may make of what the document does not say: it is refused when it turns out to be more. */
-interface Limits {
-  /** Of pages and the like, one by one. */
-  reads: number;
-  members: number;
-  /** Of what people wrote, in code units: as much is read, and as much is told, each as often as it is asked for. */
-  characters: number;
-}
-
-/** A page of the longest messages that there can be comes to 2.4 million characters. */
-const LIMITS: Limits = { reads: 200, members: 20_000, characters: 4_000_000 };
-/** Of an answer that is kept for many: when it turns out to be more, each of them is answered alone. */
-const SHARED_LIMITS: Limits = { reads: 0, members: 2_000, characters: 400_000 };
-
 /** Of those reads of one operation: the others need connections, too. */
 const READS_AT_ONCE = 3;
 
@@ -57,27 +43,7 @@ interface Told {
   extraData: number;
 }
 
-/** Of so many chats one operation may show all members: only of more are they counted before they are read. */
-const CHATS_UNCOUNTED = LIMITS.members / INPUT_LIMITS.groupMembers;
-/** Chats whose members are read for those who ask at once; for more there is another statement. */
-const CHATS_AT_ONCE = 100;
-
-/** What an operation, or an event, has come to so far. */
-interface Tally {
-  readonly person: string;
-  readonly cancellation: Cancellation | undefined;
-  readonly limits: Limits;
-  reads: number;
-  members: number;
-  charactersRead: number;
-  charactersTold: number;
-}
-
-type Ask<Key> = AskBy<Key, Tally>;
-
 type Loading<Key, Value> = Batch<Key, Tally, Value>;
-
-type Find<Key, Row> = (keys: readonly Key[], cancellation: Cancellation | undefined) => Promise<Row[]>;
 
 /**
  * How one person's reads stand beside those of others, whatever the transport.
@@ -283,84 +249,4 @@ class Loader<Key, Value> {
   load(key: Key): Promise<Value> {
     return this.#batch.load(key, this.#tally);
   }
-}
-
-/** One value for each, in their order. */
-type Read<Key, Value> = (asks: ReadonlyArray<Ask<Key>>) => Promise<Value[]>;
-
-function readOne<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Read<string, Row | null> {
-  return async (asks) => {
-    const found = await find(distinctIds(asks), cancellationOf(asks));
-    const rows = new Map(found.map((row) => [idOf(row), row]));
-    return asks.map(({ key }) => rows.get(key) ?? null);
-  };
-}
-
-function readMany<Row>(find: Find<string, Row>, idOf: (row: Row) => string): Read<string, Row[]> {
-  return async (asks) => {
-    const rows = groupBy(await find(distinctIds(asks), cancellationOf(asks)), idOf);
-    return asks.map(({ key }) => rows.get(key) ?? []);
-  };
-}
-
-function readMemberships<Row>(
-  find: Find<Membership, Row>,
-  pairOf: (row: Row) => Membership,
-): Read<Membership, Row | null> {
-  const nameOf = ({ chatId, userId }: Membership) => `${chatId} ${userId}`;
-  return async (asks) => {
-    const wanted = new Map(asks.map(({ key }) => [nameOf(key), key]));
-    const found = await find([...wanted.values()], cancellationOf(asks));
-    const rows = new Map(found.map((row) => [nameOf(pairOf(row)), row]));
-    return asks.map(({ key }) => rows.get(nameOf(key)) ?? null);
-  };
-}
-
-/** Null: the operation asks for more members than it may show, and none are read for it. */
-function readMembers(
-  count: Find<string, MemberCount>,
-  list: Find<string, MemberRow>,
-): Read<string, MemberRow[] | null> {
-  return async (asks) => {
-    const cancellation = cancellationOf(asks);
-    let ids = distinctIds(asks);
-    let parts = [ids];
-    const refused = new Set<Tally>();
-    if (ids.length > CHATS_UNCOUNTED) {
-      const sizes = new Map((await count(ids, cancellation)).map(({ chatId, members }) => [chatId, members]));
-      const sizeOf = (chatId: string) => sizes.get(chatId) ?? 0;
-      for (const [tally, own] of groupBy(asks, ({ by }) => by))
-        if (own.reduce((sum, { key }) => sum + sizeOf(key), tally.members) > tally.limits.members) refused.add(tally);
-      ids = distinctIds(asks.filter(({ by }) => !refused.has(by)));
-      parts = cut(ids, sizeOf, LIMITS.members);
-    }
-    const members = new Map<string, MemberRow[]>();
-    for (const part of parts)
-      for (const [chatId, rows] of groupBy(await list(part, cancellation), (member) => member.chatId))
-        members.set(chatId, rows);
-    return asks.map(({ key, by }) => (refused.has(by) ? null : (members.get(key) ?? [])));
-  };
-}
-
-/** Into parts of at most so much, or of one item that is more. */
-function cut<Item>(items: readonly Item[], sizeOf: (item: Item) => number, max: number): Item[][] {
-  const parts: Item[][] = [];
-  let size = Infinity;
-  for (const item of items) {
-    size += sizeOf(item);
-    if (size > max) {
-      parts.push([]);
-      size = sizeOf(item);
-    }
-    parts.at(-1)!.push(item);
-  }
-  return parts;
-}
-
-function distinctIds(asks: ReadonlyArray<Ask<string>>): string[] {
-  return [...new Set(asks.map(({ key }) => key))];
-}
-
-function cancellationOf(asks: ReadonlyArray<Ask<unknown>>): Cancellation | undefined {
-  return cancelledWithAll(asks.map(({ by }) => by.cancellation));
 }

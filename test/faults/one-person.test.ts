@@ -69,11 +69,14 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
   it('over HTTP has a part of them, and a hundred operations under way', { timeout: 60_000 }, async () => {
     await whileMessagesAreHeld(async () => {
       const refused: RawResponse[] = [];
+      const askedAt = performance.now();
       const attack = times(OPERATIONS + 20, () => '').map(async () => {
         const answer = await post(ann, PAGES);
         if (answer.status === 429) refused.push(answer);
       });
       await eventually(() => expect(refused).toHaveLength(20));
+      // Not at once, so that who asks again and again does not keep the node busy.
+      expect(performance.now() - askedAt).toBeGreaterThan(900);
       await eventually(async () => expect(await waiting()).toBeGreaterThanOrEqual(4));
       for (const { headers, json } of refused) {
         expect(headers['retry-after']).toBe('1');

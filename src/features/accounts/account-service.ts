@@ -65,7 +65,8 @@ export function createAccountService({ prisma, users, sessions, providers, chats
       prisma,
       async (tx) => {
         if (!(await users.lock(userId, tx))) return 'gone already';
-        // Who had begun to add them before the mark was there has done so. The chats come before the person, so not in this transaction.
+        // Who had begun to add them before the mark was there has done so. The chats come before the person, so not in
+        // this transaction.
         if (await chats.isAnywhere(tx, userId)) return 'in a chat again';
         const sessionsEnded = await sessions.endAll(userId, tx);
         await users.delete(userId, tx);
