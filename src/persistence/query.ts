@@ -46,6 +46,17 @@ const DECODERS: Partial<Record<ColumnType, (value: never) => unknown>> = {
 };
 
 export function createQuery(runner: StatementRunner): CancellableQuery {
+  /** Of the statements in the code, by their place in it. What is put into one hardly ever changes its columns. */
+  const shapes = new WeakMap<TemplateStringsArray, Shape>();
+
+  function shapeOf(strings: TemplateStringsArray, names: readonly string[], types: readonly ColumnType[]): Shape {
+    const known = shapes.get(strings);
+    if (known && isSame(names, known.names) && isSame(types, known.types)) return known;
+    const shape = toShape(names, types);
+    shapes.set(strings, shape);
+    return shape;
+  }
+
   async function run<Row>(
     strings: TemplateStringsArray,
     values: readonly unknown[],
@@ -54,7 +65,7 @@ export function createQuery(runner: StatementRunner): CancellableQuery {
     const { text, values: args } = Prisma.sql(strings, ...values);
     const argTypes = args.map(() => UNTYPED);
     const { columnNames, columnTypes, rows } = await runner.queryRaw({ sql: text, args, argTypes }, cancellation);
-    const shape = toShape(columnNames, columnTypes);
+    const shape = shapeOf(strings, columnNames, columnTypes);
     return rows.map((row) => toRecord(row, shape) as Row);
   }
 
@@ -86,12 +97,14 @@ interface Column {
 }
 
 interface Shape {
+  names: readonly string[];
+  types: readonly ColumnType[];
   columns: Column[];
   parts: Array<{ name: string; columns: Column[] }>;
 }
 
 function toShape(names: readonly string[], types: readonly ColumnType[]): Shape {
-  const shape: Shape = { columns: [], parts: [] };
+  const shape: Shape = { names, types, columns: [], parts: [] };
   for (const [index, path] of names.entries()) {
     const [name, part] = path.split('.').toReversed() as [string, string | undefined];
     const column = { index, name, decode: DECODERS[types[index]!] };
@@ -101,6 +114,10 @@ function toShape(names: readonly string[], types: readonly ColumnType[]): Shape 
     else shape.parts.push({ name: part, columns: [column] });
   }
   return shape;
+}
+
+function isSame(some: readonly unknown[], others: readonly unknown[]): boolean {
+  return some.length === others.length && some.every((item, at) => item === others[at]);
 }
 
 function toRecord(row: readonly unknown[], { columns, parts }: Shape): Record<string, unknown> {

@@ -36,6 +36,44 @@ const Somebody = graphql(/* GraphQL */ `
   }
 `);
 
+const Everywhere = graphql(/* GraphQL */ `
+  query SomebodyEverywhere($id: ID!, $chatId: ID!) {
+    user(id: $id) {
+      ...Shown
+    }
+    chat(id: $chatId) {
+      members {
+        user {
+          ...Shown
+        }
+      }
+      lastMessage {
+        author {
+          ...Shown
+        }
+      }
+      messages {
+        edges {
+          node {
+            author {
+              ...Shown
+            }
+          }
+        }
+      }
+    }
+  }
+
+  fragment Shown on User {
+    id
+    email
+    firstName
+    lastName
+    avatarUrl
+    createdAt
+  }
+`);
+
 const Search = graphql(/* GraphQL */ `
   query SearchPeople($search: String!, $first: Int, $after: String) {
     users(search: $search, first: $first, after: $after) {
@@ -172,6 +210,19 @@ describe('user', () => {
         firstName: 'Bob',
         lastName: 'Lovelace',
       });
+  });
+
+  it('is the same wherever they are met', async () => {
+    const [ann, bob] = await Promise.all([registerPerson(cluster), registerPerson(cluster)]);
+    const chat = await openGroup(ann, [bob]);
+    await send(ann, chat, 'hello');
+    for (const viewer of [ann, bob]) {
+      const { user, chat: seen } = await viewer.client().request(Everywhere, { id: ann.id, chatId: chat.id });
+      expect(user).toMatchObject({ id: ann.id, email: viewer === ann ? ann.email : null });
+      expect(seen!.members.find((member) => member.user.id === ann.id)!.user).toEqual(user);
+      expect(seen!.lastMessage!.author).toEqual(user);
+      expect(seen!.messages.edges.map(({ node }) => node.author)).toEqual([user]);
+    }
   });
 
   it('is null when nobody has the id', async () => {

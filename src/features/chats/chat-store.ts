@@ -22,7 +22,7 @@ export interface ChatPage extends Page<ChatRow> {
   horizon: bigint;
 }
 
-export interface MemberRow extends ChatMember {
+export interface MemberRow extends Pick<ChatMember, 'chatId' | 'userId' | 'role' | 'joinedAt' | 'lastReadSeq'> {
   user: UserProfile;
 }
 
@@ -70,11 +70,10 @@ const CHAT = Prisma.sql`c.id, c.kind::text AS kind, c.title, c.direct_key AS "di
   c.changed_in AS "changedIn", ${HORIZON} AS horizon`;
 
 const MEMBER = Prisma.sql`m.chat_id AS "chatId", m.user_id AS "userId", m.role::text AS role,
-  m.joined_at AS "joinedAt", m.last_read_seq AS "lastReadSeq", m.user_revision AS "userRevision",
-  m.changed_in AS "changedIn"`;
+  m.joined_at AS "joinedAt", m.last_read_seq AS "lastReadSeq"`;
 
-const USER = Prisma.sql`u.id AS "user.id", u.email AS "user.email", u.first_name AS "user.firstName",
-  u.last_name AS "user.lastName", u.avatar_url AS "user.avatarUrl", u.created_at AS "user.createdAt"`;
+const USER = Prisma.sql`u.id AS "user.id", u.first_name AS "user.firstName", u.last_name AS "user.lastName",
+  u.avatar_url AS "user.avatarUrl"`;
 
 const HEAD = Prisma.sql`c.id AS "chatId", c.last_seq AS "lastSeq", c.revision,
   c.members_revision AS "membersRevision"`;

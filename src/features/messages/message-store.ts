@@ -7,7 +7,15 @@ import type { CancellableQuery } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Range, UserHead } from '../../realtime/source.ts';
 import type { UserProfile } from '../users/user-store.ts';
-import { createMessageInsert, HEAD, MESSAGE, toHead, toJson, toWritten } from './message-insert-store.ts';
+import {
+  createMessageInsert,
+  HEAD,
+  MESSAGE,
+  MESSAGE_OF_CHAT,
+  toHead,
+  toJson,
+  toWritten,
+} from './message-insert-store.ts';
 import type { HeadColumns, MessageRow, Written } from './message-insert-store.ts';
 
 export type { MessageRow };
@@ -24,8 +32,8 @@ export interface ReadMark {
 }
 
 /** For what is shown to somebody in pages and lists; a chat's many subscribers share the reads of their own. */
-const AUTHOR = Prisma.sql`u.id AS "author.id", u.email AS "author.email", u.first_name AS "author.firstName",
-  u.last_name AS "author.lastName", u.avatar_url AS "author.avatarUrl", u.created_at AS "author.createdAt"`;
+const AUTHOR = Prisma.sql`u.id AS "author.id", u.first_name AS "author.firstName", u.last_name AS "author.lastName",
+  u.avatar_url AS "author.avatarUrl"`;
 
 export type MessageStore = ReturnType<typeof createMessageStore>;
 
@@ -74,11 +82,14 @@ export function createMessageStore(prisma: PrismaClient, query: CancellableQuery
       const after = page.after === null ? Prisma.empty : Prisma.sql`AND m.seq > ${page.after}`;
       const before = page.before === null ? Prisma.empty : Prisma.sql`AND m.seq < ${page.before}`;
       const order = page.direction === 'forward' ? Prisma.sql`ASC` : Prisma.sql`DESC`;
-      const rows = await query.until(cancellation)<MessageView>`
-        SELECT ${MESSAGE}, ${AUTHOR} FROM message m LEFT JOIN app_user u ON u.id = m.author_id
+      const rows = await query.until(cancellation)<Omit<MessageView, 'chatId'>>`
+        SELECT ${MESSAGE_OF_CHAT}, ${AUTHOR} FROM message m LEFT JOIN app_user u ON u.id = m.author_id
         WHERE m.chat_id = ${chatId}::uuid ${after} ${before}
         ORDER BY m.seq ${order} LIMIT ${page.limit + 1}`;
-      return toPage(rows, page);
+      return toPage(
+        rows.map((row) => Object.assign(row, { chatId })),
+        page,
+      );
     },
 
     /** The newest message of each chat that has one. */

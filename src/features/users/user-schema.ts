@@ -4,7 +4,8 @@ import { limitedByAddress } from '../../graphql/address-limits.ts';
 import { builder } from '../../graphql/builder.ts';
 import { requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
 import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
-import type { UserProfile } from './user-store.ts';
+import type { Loaders } from '../loaders.ts';
+import type { UserProfile, UserRow } from './user-store.ts';
 
 // Not a prismaObject: others read a person's profile along with what is theirs.
 export const User = builder.objectRef<UserProfile>('User').implement({
@@ -15,7 +16,10 @@ export const User = builder.objectRef<UserProfile>('User').implement({
       extensions: VIEWER_DEPENDENT,
       nullable: true,
       description: 'Visible to the user themself only; null for everybody else.',
-      resolve: (user, _args, { selves }) => (selves.has(user.id) ? user.email : null),
+      resolve(user, _args, { selves, loaders }) {
+        if (!selves.has(user.id)) return null;
+        return user.email === undefined ? readWhole(user, loaders, 'email') : user.email;
+      },
     }),
     firstName: t.exposeString('firstName', { description: 'Up to 60 characters.' }),
     lastName: t.exposeString('lastName', { description: 'Up to 60 characters.' }),
@@ -30,9 +34,20 @@ export const User = builder.objectRef<UserProfile>('User').implement({
       description: 'When the last live connection closed. Null: never seen, or online now.',
       resolve: async (user, _args, { loaders }) => (await loaders.presence.load(user.id))?.lastSeenAt ?? null,
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was made.' }),
+    createdAt: t.field({
+      type: 'DateTime',
+      description: 'When the account was made.',
+      resolve: (user, _args, { loaders }) => user.createdAt ?? readWhole(user, loaders, 'createdAt'),
+    }),
   }),
 });
+
+/** For what was not read along. @throws NotFoundError when the account has gone since. */
+async function readWhole<Key extends keyof UserRow>({ id }: UserProfile, loaders: Loaders, key: Key) {
+  const user = await loaders.user.load(id);
+  if (!user) throw new NotFoundError();
+  return user[key];
+}
 
 const UserConnection = builder.connectionObject(
   { type: User, name: 'UserConnection', description: 'A page of people.' },

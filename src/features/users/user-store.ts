@@ -9,8 +9,15 @@ import type { Db } from '../../persistence/transaction.ts';
 
 export type UserRow = User;
 
-/** What of somebody may be shown, and is read along with what is theirs. */
-export type UserProfile = Pick<User, 'id' | 'email' | 'firstName' | 'lastName' | 'avatarUrl' | 'createdAt'>;
+/**
+ * What of somebody may be shown. Along with messages and chats only what people are known by is read: every column of
+ * every row costs, and hardly anybody asks for more there.
+ */
+export interface UserProfile extends Pick<User, 'id' | 'firstName' | 'lastName' | 'avatarUrl'> {
+  /** Undefined: not read along. */
+  email?: string | null;
+  createdAt?: Date;
+}
 
 /** Who somebody is to an identity provider: its `iss` and its `sub`. */
 export interface Identity {
