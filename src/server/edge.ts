@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { finished } from 'node:stream';
 import type { ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { rememberLast } from '../remember-last.ts';
 import { createSparingLog } from '../sparing-log.ts';
 
 /** The largest request body, in bytes. */
@@ -117,7 +118,7 @@ export function checkHead(request: IncomingMessage): Refusal | null {
   if (method === 'GET' && !isEncodedUtf8(request.url))
     return new Refusal(400, 'BAD_REQUEST', 'The address is not UTF-8, or not encoded.');
   // Before the operation runs: a mutation whose answer nobody can read must not take place.
-  if (!accepts(headers.accept, [...RESULT_TYPES, EVENT_STREAM]))
+  if (!acceptsAnAnswer(headers.accept))
     return new Refusal(406, 'NOT_ACCEPTABLE', `Accept ${RESULT_TYPES.join(', ')} or ${EVENT_STREAM}.`);
   return method === 'GET' ? null : checkBodyHead(headers);
 }
@@ -133,15 +134,19 @@ function isEncodedUtf8(url = ''): boolean {
 }
 
 function checkBodyHead(headers: IncomingHttpHeaders): Refusal | null {
-  const [mediaType, ...parameters] = (headers['content-type'] ?? '')
-    .split(';')
-    .map((part) => part.trim().toLowerCase());
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
-  if (mediaType !== 'application/json' || (charset && !/^charset="?utf-?8"?$/.test(charset)))
+  if (!isJson(headers['content-type']))
     return new Refusal(415, 'UNSUPPORTED_MEDIA_TYPE', 'Send application/json in UTF-8.');
   if (Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES) return tooLarge();
   return null;
 }
+
+const isJson = rememberLast((contentType: string | undefined) => {
+  const [mediaType, ...parameters] = (contentType ?? '').split(';').map((part) => part.trim().toLowerCase());
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  return mediaType === 'application/json' && (!charset || /^charset="?utf-?8"?$/.test(charset));
+});
+
+const acceptsAnAnswer = rememberLast((accept: string | undefined) => accepts(accept, [...RESULT_TYPES, EVENT_STREAM]));
 
 /** Whether an Accept header has room for one of the media types, in UTF-8. An absent one has room for all. */
 export function accepts(accept: string | null | undefined, mediaTypes: readonly string[]): boolean {

@@ -4,6 +4,7 @@ import type { ExecutionResult } from 'graphql';
 import { processRegularResult } from 'graphql-yoga';
 import { noSuchOperation } from '../graphql/error-stages.ts';
 import { presentErrors, presentResult } from '../graphql/present-error.ts';
+import { rememberLast } from '../remember-last.ts';
 import { isTooDeep } from './edge.ts';
 import type { GraphQLServer, ServerContext } from './yoga.ts';
 
@@ -56,8 +57,8 @@ function isRecordOrNone(value: unknown): boolean {
 }
 
 /** As Yoga does: the first range that fits, whatever its weight. Undefined: none does. */
-function negotiate(accept = '*/*'): MediaType | undefined {
-  for (const range of accept.replaceAll(/\s/g, '').toLowerCase().split(',')) {
+const negotiate = rememberLast((accept: string | undefined): MediaType | undefined => {
+  for (const range of (accept ?? '*/*').replaceAll(/\s/g, '').toLowerCase().split(',')) {
     const [type, ...parameters] = range.split(';');
     const charset = parameters.find((parameter) => parameter.includes('charset='));
     if (charset !== undefined && charset !== 'charset=utf-8') continue;
@@ -65,7 +66,7 @@ function negotiate(accept = '*/*'): MediaType | undefined {
     if (type === 'application/json' || type === 'application/*' || type === '*/*') return 'application/json';
   }
   return undefined;
-}
+});
 
 /**
  * Runs the operation through the same stages as every other, without a Request and a Response of the Fetch standard
