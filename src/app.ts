@@ -5,7 +5,8 @@ import type { Client } from './auth/client.ts';
 import { readBearer } from './auth/credentials.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
-import { createFairness, createLoaders } from './features/loaders.ts';
+import { createFairness } from './features/fairness.ts';
+import { createLoaders } from './features/loaders.ts';
 import { createServices } from './features/services.ts';
 import type { Context, Line } from './graphql/context.ts';
 import { Deadline } from './graphql/deadline.ts';
@@ -48,7 +49,7 @@ const DRAIN_SPREAD_MS = 2_000;
 const DRAIN_REQUESTS_MS = 5_000;
 const GOODBYE_MS = 2_000;
 const CLEAN_UP_EVERY_MS = 3_600_000;
-/** Of the connections to the database: for the pages that one person reads at a time, and as many for what goes with them. */
+/** Of the connections to the database: for what one person asks for at a time, and as many for what goes with it. */
 const SHARE_OF_POOL = 0.3;
 
 /** Builds every long-lived thing once, wires them, and listens. */
@@ -80,7 +81,17 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
         logger,
       })
     : UNLIMITED;
-  const services = createServices({ ...database, config, broker, rateLimits, nodeId: uuidv7(), logger, metrics });
+  const fairness = createFairness(Math.max(1, Math.floor(SHARE_OF_POOL * config.databasePoolSize)));
+  const services = createServices({
+    ...database,
+    config,
+    broker,
+    rateLimits,
+    fairness,
+    nodeId: uuidv7(),
+    logger,
+    metrics,
+  });
   const connections = createConnections({
     filterLiveSessions: services.liveSessions.filterLive,
     places: rateLimits.userConnections,
@@ -95,7 +106,6 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   });
   broker.onReconnect(sweep.now);
 
-  const fairness = createFairness(Math.max(1, Math.floor(SHARE_OF_POOL * config.databasePoolSize)));
   const loadersFor = createLoaders(services, { fairness });
   // Subscriptions read until there is an answer, operations once.
   const liveLoaders = createLoaders(services, { fairness, run: (read) => readPatiently(read, isUnavailable) });
@@ -173,6 +183,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     isAllowedOrigin,
     readClient,
     addressSockets: rateLimits.addressSockets,
+    userOperations: rateLimits.userOperations,
     authenticate: services.liveSessions.authenticate,
     createContext: (connection, client, requestId, isClientGone) =>
       createContext(connection.viewer, client, requestId, new Deadline(isClientGone), () => ({

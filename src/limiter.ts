@@ -28,16 +28,46 @@ export function createLimiter(max: number, maxWaiting = Infinity): Limiter {
   return Object.assign(run, { count: () => ({ running, waiting: waiting.length }) });
 }
 
-/** The same for each key by itself: who has many tasks waits for their own. */
-export function createFairLimiter(max: number): <T>(key: string, task: () => Promise<T>) => Promise<T> {
-  const limiters = new Map<string, Limiter>();
-  return async (key, task) => {
-    let limiter = limiters.get(key);
-    if (!limiter) limiters.set(key, (limiter = createLimiter(max)));
+export type FairLimiter = <T>(key: string, rank: number, task: () => Promise<T>) => Promise<T>;
+
+interface Line {
+  running: number;
+  waiting: Array<{ rank: number; begin: () => void }>;
+}
+
+/**
+ * At most `max` tasks of each key at a time: who has many waits for their own. Of those that wait the one with the lowest
+ * rank is next, and of its equals the one that came first. So what consists of several tasks is done before more is begun.
+ */
+export function createFairLimiter(max: number): FairLimiter {
+  const lines = new Map<string, Line>();
+
+  function enter(key: string, rank: number): Promise<void> | undefined {
+    const line = lines.get(key);
+    if (!line) lines.set(key, { running: 1, waiting: [] });
+    else if (line.running < max) line.running += 1;
+    else
+      return new Promise((begin) => {
+        const before = line.waiting.findLastIndex((other) => other.rank <= rank);
+        line.waiting.splice(before + 1, 0, { rank, begin });
+      });
+    return undefined;
+  }
+
+  function leave(key: string): void {
+    const line = lines.get(key)!;
+    const next = line.waiting.shift();
+    if (next) return next.begin();
+    line.running -= 1;
+    if (line.running === 0) lines.delete(key);
+  }
+
+  return async (key, rank, task) => {
+    await enter(key, rank);
     try {
-      return await limiter(task);
+      return await task();
     } finally {
-      if (limiter.count().running === 0) limiters.delete(key);
+      leave(key);
     }
   };
 }

@@ -1,12 +1,14 @@
 import type { Cancellation } from '../cancellation.ts';
-import { TooComplexError } from '../errors.ts';
+import { TimeoutError, TooComplexError } from '../errors.ts';
 import { jsonLength } from '../json-length.ts';
-import { createFairLimiter, createLimiter } from '../limiter.ts';
+import { createLimiter } from '../limiter.ts';
 import type { Limiter } from '../limiter.ts';
 import { Batch } from './batch.ts';
 import { CHATS_AT_ONCE, readMany, readMemberships, readMembers, readOne } from './batched-reads.ts';
 import type { Find, Read } from './batched-reads.ts';
-import { Shares } from './shares.ts';
+import { createFairness } from './fairness.ts';
+import type { Fairness } from './fairness.ts';
+import type { Shares } from './shares.ts';
 import { LIMITS, SHARED_LIMITS } from './tally.ts';
 import type { Tally } from './tally.ts';
 import type { Page, PageRequest } from '../persistence/paging.ts';
@@ -45,18 +47,6 @@ interface Told {
 
 type Loading<Key, Value> = Batch<Key, Tally, Value>;
 
-/**
- * How one person's reads stand beside those of others, whatever the transport.
- *
- * @param share how many statements one person may have under way on this node: so many for pages, and as many for what
- * is read in batches. The rest of the pool is for others.
- */
-export function createFairness(share: number) {
-  return { turns: createFairLimiter(share), shares: new Shares(share) };
-}
-
-type Fairness = ReturnType<typeof createFairness>;
-
 interface LoadersOptions {
   /** Default: nobody else reads. */
   fairness?: Fairness;
@@ -73,8 +63,7 @@ export function createLoaders(
   { fairness = createFairness(Infinity), run = (read) => read() }: LoadersOptions = {},
 ): (asker?: Asker) => Loaders {
   const batches = createBatches(services, fairness.shares, run);
-  const { turns } = fairness;
-  return (asker) => new Loaders({ services, batches, turns, run }, asker);
+  return (asker) => new Loaders({ services, batches, fairness, run }, asker);
 }
 
 type Batches = ReturnType<typeof createBatches>;
@@ -111,7 +100,7 @@ function createBatches({ users, presence, chats, messages }: Services, shares: S
 interface Sources {
   services: Services;
   batches: Batches;
-  turns: Fairness['turns'];
+  fairness: Fairness;
   run: Run;
 }
 
@@ -119,6 +108,7 @@ interface Sources {
 export class Loaders {
   readonly #sources: Sources;
   readonly #tally: Tally;
+  readonly #rank: number;
   #limit: Limiter | undefined;
   /** The answer has grown past a limit. */
   isTooMuch = false;
@@ -127,6 +117,7 @@ export class Loaders {
 
   constructor(sources: Sources, asker: Asker | undefined) {
     this.#sources = sources;
+    this.#rank = sources.fairness.nextRank();
     const limits = asker ? LIMITS : SHARED_LIMITS;
     this.#tally = {
       person: asker?.person ?? EVERYBODY,
@@ -145,14 +136,23 @@ export class Loaders {
     tally.reads += 1;
     if (tally.reads > tally.limits.reads) throw this.#tooMuch();
     this.#limit ??= createLimiter(READS_AT_ONCE);
-    const { turns, run } = this.#sources;
+    const { fairness, run } = this.#sources;
     return this.#limit(() =>
-      turns(tally.person, () => {
+      fairness.turns(tally.person, this.#rank, () => {
         // What was read before may have been too much.
         if (tally.charactersRead > tally.limits.characters) throw this.#tooMuch();
         return run(() => read(tally.cancellation));
       }),
     );
+  }
+
+  /** For what has statements of its own and is no read. @throws TimeoutError when nobody waits for it any more. */
+  inTurn<T>(work: () => Promise<T> | T): Promise<T> {
+    const { person, cancellation } = this.#tally;
+    return this.#sources.fairness.turns(person, this.#rank, async () => {
+      if (cancellation?.isCancelled) throw new TimeoutError();
+      return work();
+    });
   }
 
   /** A page of messages. @throws TooComplexError when it is one read, or one text, too many. */

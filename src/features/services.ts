@@ -10,6 +10,7 @@ import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Logger } from '../logger.ts';
 import { NO_METRICS } from '../metrics/metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { jsonLength } from '../json-length.ts';
 import { isUnavailable } from '../persistence/prisma-errors.ts';
 import type { CancellableQuery } from '../persistence/query.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
@@ -19,6 +20,8 @@ import { createChatFeeds } from '../realtime/chat-feeds.ts';
 import type { FeedSource } from '../realtime/source.ts';
 import { createUserFeeds } from '../realtime/user-feeds.ts';
 import { createSparingLog } from '../sparing-log.ts';
+import { createFairness } from './fairness.ts';
+import type { Fairness } from './fairness.ts';
 import { createAccountService } from './accounts/account-service.ts';
 import { createChatService } from './chats/chat-service.ts';
 import { createChatStore } from './chats/chat-store.ts';
@@ -49,6 +52,8 @@ export interface ServicesOptions {
   query: CancellableQuery;
   broker: Broker;
   rateLimits: RateLimits;
+  /** That of the loaders. Default: nobody else asks. */
+  fairness?: Fairness | undefined;
   nodeId: string;
   logger: Logger;
   /** Default: nobody asks. */
@@ -67,6 +72,7 @@ export function createServices({
   query,
   broker,
   rateLimits,
+  fairness = createFairness(Infinity),
   nodeId,
   logger,
   metrics = NO_METRICS,
@@ -80,6 +86,8 @@ export function createServices({
     source,
     broker,
     metrics,
+    charactersOf: ({ body, extraData }: MessageRow) => body.length + jsonLength(extraData),
+    inTurn: <T>(userId: string, read: () => Promise<T>) => fairness.turns(userId, fairness.nextRank(), read),
     isTransient: isUnavailable,
     onFailure: (error: unknown) => logger.warn({ err: error }, 'a feed was not read; the sweep tries again'),
   };

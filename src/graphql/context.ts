@@ -92,7 +92,7 @@ export async function followLive<Item>(
   const viewer = requireViewer(context);
   const line = context.openLine(viewer);
   try {
-    const cursor = await open(viewer);
+    const cursor = await context.loaders.inTurn(() => open(viewer));
     const { metrics, deadline } = context;
     metrics.subscriptionOpened(field);
     return cursor.holdOn({

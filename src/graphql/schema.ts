@@ -2,6 +2,7 @@ import { lexicographicSortSchema } from 'graphql';
 import type { GraphQLSchema } from 'graphql';
 import { builder } from './builder.ts';
 import { boundFieldErrors } from './field-errors.ts';
+import { takeTurns } from './mutation-turns.ts';
 import '../features/accounts/account-schema.ts';
 import '../features/chats/chat-schema.ts';
 import '../features/messages/message-schema.ts';
@@ -11,5 +12,5 @@ import '../features/users/user-schema.ts';
 
 /** Every noun's types and operations, in one schema. The only file here that imports features. */
 export function createSchema(): GraphQLSchema {
-  return boundFieldErrors(lexicographicSortSchema(builder.toSchema()));
+  return boundFieldErrors(takeTurns(lexicographicSortSchema(builder.toSchema())));
 }

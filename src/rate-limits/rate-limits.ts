@@ -43,9 +43,9 @@ export interface RateLimits {
   countWriting(userId: string, bytes: number): Promise<void>;
   /** So many people put into a group, a new one or not. @throws RateLimitedError */
   countAdded(userId: string, people: number): Promise<void>;
-  /** Of this node, by user: for operations over HTTP that are not answered yet. */
+  /** Of this node, by user: for operations that are not answered yet, over HTTP and on sockets, subscriptions apart. */
   userOperations: Places;
-  /** The same by address, for nobody signed in. */
+  /** The same by address, for nobody signed in: over HTTP. */
   addressOperations: Places;
   /** Of this node, by user: for sockets and event streams. */
   userConnections: Places;
@@ -96,8 +96,8 @@ const DAY = 86_400;
  * it is so much on each.
  *
  * **Live connections** to one node: 50 of one user, 1,000 sockets from one address. **Connections** of any kind to one
- * node: by setting, 2,000 from one address and 10,000 in all. **Operations** over HTTP that one node has not answered: 100
- * of one user, 200 from one address of people who are not signed in.
+ * node: by setting, 2,000 from one address and 10,000 in all. **Operations** that one node has not answered, subscriptions
+ * apart: 100 of one user, 200 from one address of people who are not signed in.
  *
  * An address is an IPv4 address or the /64 of an IPv6 address: one customer's.
  */

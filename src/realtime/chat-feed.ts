@@ -23,11 +23,20 @@ export interface Listener<Message> {
   lane: Lane<Message> | null;
   /** It has everything, and is handed what comes by its lane. Else it reads by its cursor. */
   waitsInLane: boolean;
+  /** How many messages it asks the database for next. */
+  batch: number;
   /** The lane's way to the subscriber. */
   outlet: Outlet | null;
 }
 
 export type Watcher = (chatId: string) => void;
+
+export interface ChatFeedOptions<Message> {
+  /** How much of what somebody wrote the message holds. */
+  charactersOf: (message: Message) => number;
+  onFailure: (error: unknown) => void;
+  metrics: Metrics;
+}
 
 /**
  * What one node knows of one chat that somebody here listens to. The tails hold everything up to `head`; whoever was
@@ -46,14 +55,14 @@ export class ChatFeed<Message extends FeedMessage> {
   readonly tidings = new Tidings();
   subscription: BrokerSubscription | undefined;
 
-  constructor(head: ChatHead, onFailure: (error: unknown) => void, metrics: Metrics) {
+  constructor(head: ChatHead, { charactersOf, onFailure, metrics }: ChatFeedOptions<Message>) {
     this.chatId = head.chatId;
     this.head = head;
     this.#onFailure = onFailure;
     this.#metrics = metrics;
     this.tails = {
-      added: new Tail<Message>(head.lastSeq, (message) => message.seq),
-      updated: new Tail<Message>(head.revision, (message) => message.revision ?? 0),
+      added: new Tail<Message>(head.lastSeq, (message) => message.seq, charactersOf),
+      updated: new Tail<Message>(head.revision, (message) => message.revision ?? 0, charactersOf),
     };
   }
 

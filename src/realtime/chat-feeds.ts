@@ -14,6 +14,8 @@ import { chatTopic } from './topics.ts';
 
 /** What a listener reads at a time, from memory or from the database. */
 const BATCH = 100;
+/** What of it a listener keeps until it has taken it: somebody may listen to thousands of chats, and take nothing. */
+const BATCH_CHARACTERS = 64 * 1024;
 
 const MAX_INT = 2_147_483_647;
 
@@ -37,6 +39,10 @@ export interface FollowRequest<Message> {
 export interface ChatFeedsOptions<Message extends FeedMessage> {
   source: FeedSource<Message>;
   broker: Broker;
+  /** How much of what somebody wrote the message holds. */
+  charactersOf: (message: Message) => number;
+  /** When a person's listeners may read behind what memory holds. Default: at once. */
+  inTurn?: (<T>(userId: string, read: () => Promise<T>) => Promise<T>) | undefined;
   isTransient: (error: unknown) => boolean;
   /** A read failed; the sweep will try again. */
   onFailure: (error: unknown) => void;
@@ -55,11 +61,12 @@ export type ChatFeeds<Message extends FeedMessage> = ReturnType<typeof createCha
  * holds whether a listener reads by its cursor or is handed what it shares with others.
  */
 export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsOptions<Message>) {
-  const { source, broker, metrics = NO_METRICS } = options;
+  const { source, broker, charactersOf, onFailure, metrics = NO_METRICS } = options;
+  const inTurn = options.inTurn ?? ((_userId, read) => read());
   const onTaken = () => metrics.delivered('own', 1);
   const feeds = new Map<string, ChatFeed<Message>>();
   /** Feeds that may be behind; all of a round are read together. */
-  const dirty = createGatherer<ChatFeed<Message>>((batch) => compare(batch), options.onFailure);
+  const dirty = createGatherer<ChatFeed<Message>>((batch) => compare(batch), onFailure);
 
   interface Move {
     feed: ChatFeed<Message>;
@@ -74,7 +81,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       if (head.revision > standing.head.revision) markDirty(standing);
       return standing;
     }
-    const feed = new ChatFeed<Message>(head, options.onFailure, metrics);
+    const feed = new ChatFeed<Message>(head, { charactersOf, onFailure, metrics });
     feeds.set(feed.chatId, feed);
     feed.subscription = broker.subscribe(chatTopic(feed.chatId), (hint) => {
       feed.tidings.told(hint.revision);
@@ -173,7 +180,6 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
   /** What lies behind the listener's position: from memory, or by pages from the database. */
   async function readBehind(feed: ChatFeed<Message>, listener: Listener<Message>): Promise<Message[]> {
     const { kind, userId, position } = listener;
-    const { membersRevision } = feed.head;
     listener.lane?.leave(listener);
     const tail = feed.tails[kind];
     // A removal may have overtaken the check that the listener came with: then membership is asked again.
@@ -183,17 +189,36 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       else listener.lane?.join(listener);
       return recent;
     }
+    return inTurn(userId, () => readDatabase(feed, listener));
+  }
+
+  async function readDatabase(feed: ChatFeed<Message>, listener: Listener<Message>): Promise<Message[]> {
+    // It has left while others had their turn.
+    if (!feed.listeners.has(listener)) return [];
+    const { kind, userId, position, batch } = listener;
+    const { membersRevision } = feed.head;
+    const tail = feed.tails[kind];
     const { end } = tail;
-    const range = { chatId: feed.chatId, after: position, upTo: MAX_INT, limit: BATCH };
-    const page = kind === 'added' ? await source.listAdded([range]) : await source.listUpdated([range]);
+    const range = { chatId: feed.chatId, after: position, upTo: MAX_INT, limit: batch };
+    const found = kind === 'added' ? await source.listAdded([range]) : await source.listUpdated([range]);
     // Asked after the page was read, so that nothing in it is younger than the answer.
     const standing = await source.filterMemberships([{ chatId: feed.chatId, userId }]);
     if (standing.length === 0) throw new NotFoundError();
     listener.memberAsOf = Math.max(listener.memberAsOf, membersRevision);
+    const page = cut(found);
     if (page.length > 0) listener.position = tail.keyOf(page.at(-1)!);
     // The last page: what memory held before it was read is behind the listener, too.
-    if (page.length < BATCH) listener.position = Math.max(listener.position, end);
+    if (found.length < batch && page.length === found.length) listener.position = Math.max(listener.position, end);
+    // What is left out now is read once more.
+    listener.batch = Math.min(BATCH, 2 * (page.length < found.length ? page.length : batch));
     return page;
+  }
+
+  /** To what may be kept, or to a single message. */
+  function cut(messages: Message[]): Message[] {
+    let characters = 0;
+    const tooMany = messages.findIndex((message) => (characters += charactersOf(message)) > BATCH_CHARACTERS);
+    return tooMany < 0 ? messages : messages.slice(0, Math.max(1, tooMany));
   }
 
   return {
@@ -206,6 +231,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
         memberAsOf: head.membersRevision,
         lane: share ? feed.laneOf(kind, share) : null,
         waitsInLane: false,
+        batch: BATCH,
         outlet: share?.outlet ?? null,
         cursor: new LiveCursor<Message>({
           read: () => readBehind(feed, listener),

@@ -28,6 +28,7 @@ import { isTooDeep, originForm } from './edge.ts';
 import type { OriginGuard } from './edge.ts';
 import { sendLastAnswer } from './last-answer.ts';
 import { NextFrames } from './next-frames.ts';
+import { inPlace } from './operation-places.ts';
 import { SocketOperations } from './socket-operations.ts';
 import { closeSocket, createSocketWatch, MAX_MESSAGES_PER_SECOND } from './socket-watch.ts';
 import type { WatchedSocket } from './socket-watch.ts';
@@ -41,6 +42,8 @@ export interface WebSocketOptions {
   readClient: ClientReader;
   /** How many sockets one address may have here. */
   addressSockets: Places;
+  /** How many operations one user may have under way, subscriptions apart. */
+  userOperations: Places;
   connections: Connections;
   createContext: (
     connection: LiveConnection,
@@ -145,7 +148,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
 type Protocol = ReturnType<typeof makeProtocol>;
 
 function makeProtocol(options: WebSocketOptions) {
-  const { graphql, authenticate, connections, createContext, metrics = NO_METRICS } = options;
+  const { graphql, authenticate, connections, createContext, userOperations, metrics = NO_METRICS } = options;
   const frames = new NextFrames();
 
   /** What is to be run, or why it is not. */
@@ -210,7 +213,14 @@ function makeProtocol(options: WebSocketOptions) {
       return prepared;
     },
 
-    execute: (args) => (args.rootValue as Enveloped).execute(args),
+    async execute(args) {
+      const { viewer } = args.contextValue as Context;
+      try {
+        return await inPlace(userOperations, viewer!.userId, () => (args.rootValue as Enveloped).execute(args));
+      } catch (error) {
+        return { errors: [error as GraphQLError] };
+      }
+    },
     subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
 
     // What an iteration throws becomes an `error` message, and no other result does.

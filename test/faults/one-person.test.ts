@@ -5,6 +5,7 @@ import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
+import type { GraphQLRequestError } from '../support/document.ts';
 import { times } from '../support/query-bombs.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -48,10 +49,10 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
     messageAdded(chatId: $chatId, afterSeq: 0) { author { email } chat { ${times(10, page).join(' ')} } }
   }`;
 
-  /** As long as it lasts, whoever reads messages waits. */
-  async function whileMessagesAreHeld(run: () => Promise<void>) {
+  /** As long as it lasts, whoever reads the table waits. */
+  async function whileHeld(run: () => Promise<void>, table = 'message') {
     await holder.query('BEGIN');
-    await holder.query('LOCK TABLE message IN ACCESS EXCLUSIVE MODE');
+    await holder.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
     try {
       await run();
     } finally {
@@ -59,15 +60,22 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
     }
   }
 
-  const waiting = async () => {
+  const waiting = async (table = 'message') => {
     const rows = await cluster.sql(
-      "SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted AND relation = 'message'::regclass",
+      `SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted AND relation = '${table}'::regclass`,
+    );
+    return rows[0]!['count'];
+  };
+
+  const waitingForRows = async () => {
+    const rows = await cluster.sql(
+      "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%chat%'",
     );
     return rows[0]!['count'];
   };
 
   it('over HTTP has a part of them, and a hundred operations under way', { timeout: 60_000 }, async () => {
-    await whileMessagesAreHeld(async () => {
+    await whileHeld(async () => {
       const refused: RawResponse[] = [];
       const askedAt = performance.now();
       const attack = times(OPERATIONS + 20, () => '').map(async () => {
@@ -97,7 +105,7 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
       socket.subscribe<unknown, object>(query, { chatId }),
     );
     for (const stream of streams) await stream.next();
-    await whileMessagesAreHeld(async () => {
+    await whileHeld(async () => {
       const queries = times(20, (nth) => `${PAGES} # ${nth}`).map((query) =>
         socket.subscribe<unknown, object>(query, { chatId }),
       );
@@ -108,6 +116,72 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
       await holder.query('ROLLBACK');
       for (const query of queries) await query.next();
     });
+    await socket.close();
+  });
+
+  it(
+    'over several sockets has a hundred operations under way, and one more is refused after a second',
+    {
+      timeout: 60_000,
+    },
+    async () => {
+      const sockets = await Promise.all(times(3, () => ann.client().openSocket()));
+      await whileHeld(async () => {
+        const refused: unknown[] = [];
+        const askedAt = performance.now();
+        const answers = sockets
+          .flatMap((socket) => times(40, (nth) => socket.subscribe<unknown, object>(`${PAGES} # ${nth}`, { chatId })))
+          .map((stream) => stream.next().catch((error: GraphQLRequestError) => refused.push(error.code)));
+        await eventually(() => expect(refused).toHaveLength(20));
+        expect(performance.now() - askedAt).toBeGreaterThan(900);
+        expect(new Set(refused)).toEqual(new Set(['RATE_LIMITED']));
+        await holder.query('ROLLBACK');
+        await Promise.all(answers);
+        expect(refused).toHaveLength(20);
+      });
+      await Promise.all(sockets.map((socket) => socket.close()));
+    },
+  );
+
+  it('has a part of them for what they write', { timeout: 60_000 }, async () => {
+    const socket = await ann.client().openSocket();
+    const WRITES = [
+      'mutation ($chatId: ID!) { markRead(chatId: $chatId, seq: 1) { id } }',
+      'mutation ($chatId: ID!) { updateChat(input: { chatId: $chatId, title: "The same" }) { title } }',
+    ];
+    await holder.query('BEGIN');
+    try {
+      await holder.query('SELECT 1 FROM chat WHERE id = $1 FOR UPDATE', [chatId]);
+      const writes = times(40, (nth) => socket.subscribe<unknown, object>(`${WRITES[nth % 2]} # ${nth}`, { chatId }));
+      await eventually(async () => expect(await waitingForRows()).toBe(3));
+      for (let nth = 0; nth < 5; nth += 1) expect((await post(bob, CHATS)).json).not.toHaveProperty('errors');
+      expect(await waitingForRows()).toBe(3);
+      await holder.query('ROLLBACK');
+      for (const write of writes) await write.next();
+    } finally {
+      await holder.query('ROLLBACK');
+    }
+    await socket.close();
+  });
+
+  it.each([
+    ['begin', 'chat_member', '{ me { id } }'],
+    ['catch up', 'message', CHATS],
+  ])('has a part of them for subscriptions that %s', { timeout: 60_000 }, async (_what, table, others) => {
+    const socket = await ann.client().openSocket();
+    await whileHeld(async () => {
+      const streams = times(40, (nth) =>
+        socket.subscribe<unknown, object>(
+          `subscription ($chatId: ID!) { messageAdded(chatId: $chatId, afterSeq: 0) { seq } } # ${nth}`,
+          { chatId },
+        ),
+      );
+      await eventually(async () => expect(await waiting(table)).toBe(3));
+      for (let nth = 0; nth < 5; nth += 1) expect((await post(bob, others)).json).not.toHaveProperty('errors');
+      expect(await waiting(table)).toBe(3);
+      await holder.query('ROLLBACK');
+      for (const stream of streams) expect(await stream.next()).toMatchObject({ messageAdded: { seq: 1 } });
+    }, table);
     await socket.close();
   });
 });

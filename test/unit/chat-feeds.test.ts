@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { NotFoundError } from '../../src/errors.ts';
 import { NO_METRICS } from '../../src/metrics/metrics.ts';
 import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
+import type { ChatFeedsOptions } from '../../src/realtime/chat-feeds.ts';
 import type { FeedMessage, UserChats } from '../../src/realtime/source.ts';
 import { createUserFeeds } from '../../src/realtime/user-feeds.ts';
 import { CHAT, createQuietBroker, createTruth, turn } from '../support/chat-truth.ts';
@@ -12,7 +13,7 @@ import { within } from '../support/wait.ts';
  * memory; a gate holds one kind of read after it has seen the truth and before its answer arrives.
  */
 
-function setUp() {
+function setUp({ charactersOf = () => 1, inTurn }: Partial<ChatFeedsOptions<FeedMessage>> = {}) {
   const truth = createTruth();
   const { broker, listening, hint, listenerCount } = createQuietBroker();
   const fail = (error: unknown) => {
@@ -21,7 +22,7 @@ function setUp() {
   const losses: string[] = [];
   const metrics = { ...NO_METRICS, hintLossHealed: (feed: string) => void losses.push(feed) };
   const common = { metrics, source: truth.source, broker, isTransient: () => false, onFailure: fail };
-  const feeds = createChatFeeds<FeedMessage>(common);
+  const feeds = createChatFeeds<FeedMessage>({ ...common, charactersOf, inTurn });
   const userFeeds = createUserFeeds({ ...common, chatFeeds: feeds });
   const follow = (userId: string, after = truth.head().lastSeq, head = truth.head()) =>
     feeds.follow({ userId, kind: 'added', after, head });
@@ -156,6 +157,56 @@ describe('the feed of a chat', () => {
     await feeds.sweep();
     await feeds.sweep();
     expect(losses).toEqual(['chat']);
+  });
+
+  it('keeps of what it reads for somebody only what is not too long, and misses nothing', async () => {
+    const { truth, feeds, follow } = setUp({
+      charactersOf: ({ seq }) => (seq <= 50 ? 10 : seq === 60 ? 100_000 : 20_000),
+    });
+    for (let nth = 0; nth < 80; nth += 1) truth.say();
+    const { listAdded } = truth.source;
+    const limits: number[] = [];
+    truth.source.listAdded = (ranges) => {
+      limits.push(...ranges.map(({ limit }) => limit));
+      return listAdded(ranges);
+    };
+    const bob = follow('bob', 0);
+    const seqs: number[] = [];
+    while (seqs.length < 80) seqs.push(await read(bob));
+    expect(seqs).toEqual(Array.from({ length: 80 }, (_, nth) => nth + 1));
+    // 53 of the first hundred, then three at a time: what is left out is not read again and again.
+    expect(limits.slice(0, 3)).toEqual([100, 100, 6]);
+    expect(Math.max(...limits.slice(2))).toBeLessThanOrEqual(12);
+    // In the end there is nothing left to read: what comes is given from memory.
+    const next = read(bob);
+    await turn();
+    const before = limits.length;
+    feeds.committed(truth.say());
+    expect(await next).toBe(81);
+    expect(limits.length).toBe(before);
+  });
+
+  it('reads for somebody when it is their turn, and not once they have left', async () => {
+    const turns: Array<{ userId: string; begin: () => void }> = [];
+    const { truth, follow } = setUp({
+      inTurn: async (userId, start) => {
+        await new Promise<void>((resolve) => turns.push({ userId, begin: resolve }));
+        return start();
+      },
+    });
+    truth.say();
+    const listAdded = vi.spyOn(truth.source, 'listAdded');
+    const [bob, ann] = [follow('bob', 0), follow('ann', 0)];
+    const next = read(bob);
+    const left = ann.next();
+    await turn();
+    expect(turns.map(({ userId }) => userId)).toEqual(['bob', 'ann']);
+    expect(listAdded).not.toHaveBeenCalled();
+    await ann.return();
+    for (const { begin } of turns) begin();
+    expect(await next).toBe(1);
+    expect(await left).toMatchObject({ done: true });
+    expect(listAdded).toHaveBeenCalledTimes(1);
   });
 
   it('gives from memory what a message is now', async () => {

@@ -17,6 +17,7 @@ function setUp() {
   const feeds = createChatFeeds<FeedMessage>({
     source: truth.source,
     broker,
+    charactersOf: () => 1,
     isTransient: () => false,
     onFailure: (error) => void failures.push(error),
   });

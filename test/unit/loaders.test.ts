@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Cancellation } from '../../src/cancellation.ts';
-import { createFairness, createLoaders } from '../../src/features/loaders.ts';
+import { TimeoutError } from '../../src/errors.ts';
+import { createFairness } from '../../src/features/fairness.ts';
+import { createLoaders } from '../../src/features/loaders.ts';
 import type { Services } from '../../src/features/services.ts';
 
 /** Loaders over a store that knows every chat; each read is kept with what it was told of who waits. */
@@ -108,9 +110,10 @@ function holdReads(share: number) {
   };
   const services = { users: { findMany }, presence: {}, chats: { findMany }, messages: {} } as unknown as Services;
   const loadersFor = createLoaders(services, { fairness: createFairness(share) });
-  const of = (person: string) => loadersFor({ person, cancellation: { isCancelled: false } });
+  const ofCancelled = (person: string, cancellation: { isCancelled: boolean }) => loadersFor({ person, cancellation });
+  const of = (person: string) => ofCancelled(person, { isCancelled: false });
   const turn = () => new Promise((resolve) => setImmediate(resolve));
-  return { held, hold, of, turn, asked: () => held.map(({ what }) => what) };
+  return { held, hold, of, ofCancelled, turn, asked: () => held.map(({ what }) => what) };
 }
 
 it('one person reads so many pages at a time, and nobody else waits for them', async () => {
@@ -124,6 +127,37 @@ it('one person reads so many pages at a time, and nobody else waits for them', a
   expect(asked()).toEqual(['a', 'b', 'd', 'c']);
   for (const { answer } of held) answer();
   await Promise.all(reads);
+});
+
+it('what one person began first goes on before what they began later', async () => {
+  const { hold, of, asked, held, turn } = holdReads(1);
+  const [first, second] = [of('ann'), of('ann')];
+  const reads = [first.run(() => hold('a1')), second.run(() => hold('b1')), first.run(() => hold('a2'))];
+  for (let nth = 0; nth < 3; nth += 1) {
+    await turn();
+    held[nth]!.answer();
+  }
+  await Promise.all(reads);
+  expect(asked()).toEqual(['a1', 'a2', 'b1']);
+});
+
+it('what one person does waits for what they read, and does not begin when nobody waits for it', async () => {
+  const { hold, of, ofCancelled, asked, held, turn } = holdReads(1);
+  const reading = of('ann').run(() => hold('page'));
+  const gone = { isCancelled: false };
+  const writing = of('ann').inTurn(() => hold('edit'));
+  const abandoned = ofCancelled('ann', gone).inTurn(() => hold('never'));
+  await of('bob').inTurn(() => 'at once');
+  await turn();
+  expect(asked()).toEqual(['page']);
+  gone.isCancelled = true;
+  held[0]!.answer();
+  await turn();
+  expect(asked()).toEqual(['page', 'edit']);
+  held[1]!.answer();
+  await expect(abandoned).rejects.toBeInstanceOf(TimeoutError);
+  await Promise.all([reading, writing]);
+  expect(asked()).toEqual(['page', 'edit']);
 });
 
 it('one person has so many batches under way, gathers the rest, and shares no wait', async () => {

@@ -5,11 +5,17 @@ import { Tail, TAIL_LENGTH } from '../../src/realtime/tail.ts';
 interface Item {
   key: number;
   text?: string;
+  characters?: number;
 }
 
 const items = (...keys: number[]): Item[] => keys.map((key) => ({ key }));
 const keysFrom = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index);
-const tailAt = (position: number) => new Tail<Item>(position, ({ key }) => key);
+const tailAt = (position: number) =>
+  new Tail<Item>(
+    position,
+    ({ key }) => key,
+    ({ characters = 1 }) => characters,
+  );
 const keysAfter = (tail: Tail<Item>, position: number, limit = 1_000) =>
   tail.after(position, limit)?.map(({ key }) => key) ?? null;
 
@@ -71,6 +77,30 @@ describe('a tail', () => {
       expect(held.length).toBeGreaterThanOrEqual(Math.min(key, TAIL_LENGTH));
       expect(held.length).toBeLessThanOrEqual(2 * TAIL_LENGTH);
     }
+  });
+
+  it('keeps the newest that are not too long together', () => {
+    const tail = tailAt(0);
+    const heldAt = (upTo: number) => {
+      const oldest = keysFrom(0, upTo + 1).find((position) => tail.after(position, 1) !== null)!;
+      return upTo - oldest;
+    };
+    const characters = 8_000;
+    const append = (key: number) => tail.append([{ key, characters }], key);
+    for (const key of keysFrom(1, 100)) {
+      append(key);
+      expect(heldAt(key) * characters).toBeLessThanOrEqual(256 * 1024);
+      expect(heldAt(key)).toBeGreaterThanOrEqual(Math.min(key, 16));
+    }
+    // What takes the place of another is as long as it is, and not as the other was.
+    for (const key of keysFrom(101, 1_000)) {
+      append(key);
+      tail.replace({ key, characters: 1 }, () => true);
+    }
+    expect(heldAt(1_100)).toBeGreaterThanOrEqual(TAIL_LENGTH);
+    tail.restart(2_000);
+    for (const key of keysFrom(2_001, 20)) append(key);
+    expect(heldAt(2_020)).toBe(20);
   });
 
   it('answers what a list would, or null, for any way of filling it', () => {

@@ -1,6 +1,7 @@
 import { NotFoundError } from '../../errors.ts';
 import { builder } from '../../graphql/builder.ts';
 import { followLive, requireViewer } from '../../graphql/context.ts';
+import { COALESCED } from '../../graphql/mutation-turns.ts';
 import { readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
 import { timesSelected } from '../../graphql/selection.ts';
 import { Chat } from '../chats/chat-schema.ts';
@@ -154,6 +155,7 @@ builder.mutationFields((t) => ({
   sendMessage: t.field({
     type: Message,
     description: 'Once this answers, the message is kept.',
+    extensions: COALESCED,
     args: { input: t.arg({ type: SendMessageInput, required: true, description: 'The message.' }) },
     resolve: (_root, { input }, context) => context.services.messages.send(requireViewer(context), input),
   }),

@@ -1,0 +1,21 @@
+import { createFairLimiter } from '../limiter.ts';
+import { Shares } from './shares.ts';
+
+/**
+ * How what one person asks for stands beside what others do, whatever the transport.
+ *
+ * @param share how many statements one person may have under way on this node: so many for pages, for what mutations do
+ * and for subscriptions that begin or catch up, and as many for what is read in batches. The rest of the pool is for
+ * others.
+ */
+export function createFairness(share: number) {
+  let operations = 0;
+  return {
+    turns: createFairLimiter(share),
+    shares: new Shares(share),
+    /** What was begun first goes on first: else everything would be kept at once that was read for what is not done. */
+    nextRank: () => (operations += 1),
+  };
+}
+
+export type Fairness = ReturnType<typeof createFairness>;
