@@ -323,12 +323,13 @@ describe.runIf(backend === 'distributed')('what operators are told of what other
   afterAll(() => cluster?.stop());
 
   it('shows the pool, and who waits for it', async () => {
+    const people = await many(4, () => registerPerson(cluster));
     const lock = new pg.Client(cluster.databaseUrl);
     await lock.connect();
     await lock.query('BEGIN; LOCK TABLE app_user IN ACCESS EXCLUSIVE MODE');
-    // Of her reads she would have one at a time.
-    const asked = many(6, () =>
-      ann
+    // Each of them does one thing at a time.
+    const asked = people.map((person) =>
+      person
         .client()
         .request(`mutation { updateProfile(input: { firstName: "Ann" }) { firstName } }`)
         .catch(() => {}),
@@ -339,7 +340,7 @@ describe.runIf(backend === 'distributed')('what operators are told of what other
       expect(readNow('parley_database_waiting')).toBeGreaterThan(0);
     });
     await lock.end();
-    await asked;
+    await Promise.all(asked);
     await eventually(async () => expect(await read('parley_database_waiting')).toBe(0));
     expect(await read('parley_database_connections', { state: 'idle' })).toBeGreaterThan(0);
   });

@@ -28,6 +28,7 @@ describe.runIf(backend === 'distributed')('an operation that is not done after 1
   let proxy: TcpProxy;
   let cluster: Cluster;
   let ann: Person;
+  let others: Person[];
   /** How often a chat's id has gone to the database. */
   const mentions = new Map<string, number>();
 
@@ -38,6 +39,7 @@ describe.runIf(backend === 'distributed')('an operation that is not done after 1
     url.port = String(proxy.port);
     cluster = await startCluster({ nodes: 1, env: { DATABASE_URL: url.href, DATABASE_POOL_SIZE: '12' } });
     ann = await registerPerson(cluster, { firstName: 'Ann' });
+    others = await Promise.all(Array.from({ length: 3 }, () => registerPerson(cluster)));
     proxy.watch('up', (chunk) => {
       for (const [chatId, count] of mentions) if (chunk.includes(chatId)) mentions.set(chatId, count + 1);
     });
@@ -57,12 +59,12 @@ describe.runIf(backend === 'distributed')('an operation that is not done after 1
 
   const longQuery = (chatId: string) => `{ chat(id: "${chatId}") { ${LONG} } }`;
 
-  const headers = () => ({ authorization: `Bearer ${ann.accessToken}`, 'apollo-require-preflight': '1' });
+  const headers = (by = ann) => ({ authorization: `Bearer ${by.accessToken}`, 'apollo-require-preflight': '1' });
 
-  const post = (query: string, options: { signal?: AbortSignal } = {}) =>
+  const post = (query: string, { by, ...options }: { signal?: AbortSignal; by?: Person } = {}) =>
     fetch(cluster.node(0).url, {
       method: 'POST',
-      headers: { ...headers(), 'content-type': 'application/json' },
+      headers: { ...headers(by), 'content-type': 'application/json' },
       body: JSON.stringify({ query }),
       ...options,
     });
@@ -75,12 +77,12 @@ describe.runIf(backend === 'distributed')('an operation that is not done after 1
   }
 
   /**
-   * A pool opens connections as it needs them, and behind the delay none would come about in time. By writes: of reads
-   * one person has but a part of the pool.
+   * A pool opens connections as it needs them, and behind the delay none would come about in time. By several people:
+   * one alone has but a part of the pool.
    */
   async function openConnections(): Promise<void> {
     const write = 'mutation { updateProfile(input: { firstName: "Ann" }) { id } }';
-    await Promise.all(Array.from({ length: 60 }, () => post(write)));
+    await Promise.all([ann, ...others].flatMap((by) => Array.from({ length: 15 }, () => post(write, { by }))));
     expect(proxy.connections).toBeGreaterThanOrEqual(8);
   }
 
