@@ -5,6 +5,7 @@ import type { Client } from './auth/client.ts';
 import { readBearer } from './auth/credentials.ts';
 import type { Viewer } from './auth/viewer.ts';
 import type { Config } from './config.ts';
+import { RateLimitedError } from './errors.ts';
 import { createFairness } from './features/fairness.ts';
 import { createLoaders } from './features/loaders.ts';
 import { createServices } from './features/services.ts';
@@ -18,7 +19,6 @@ import { openMetrics } from './metrics/open-metrics.ts';
 import { openDatabase } from './persistence/open-database.ts';
 import { isUnavailable } from './persistence/prisma-errors.ts';
 import { createConnections } from './realtime/connections.ts';
-import type { LiveConnection } from './realtime/connections.ts';
 import { createRateLimits, UNLIMITED } from './rate-limits/rate-limits.ts';
 import { createMemoryBroker } from './realtime/memory-broker.ts';
 import { readPatiently } from './realtime/patience.ts';
@@ -29,7 +29,7 @@ import { limitConnections } from './server/connection-limits.ts';
 import { createOriginGuard } from './server/edge.ts';
 import { createHealth } from './server/health.ts';
 import { createHttpServer } from './server/http.ts';
-import { takePlace } from './server/operation-places.ts';
+import { createOperationPlaces } from './server/operation-places.ts';
 import { createWebApp } from './server/web-app.ts';
 import { attachWebSocket } from './server/websocket.ts';
 import { createGraphQLServer } from './server/yoga.ts';
@@ -132,6 +132,22 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     };
   }
 
+  const operationPlaces = createOperationPlaces(rateLimits);
+
+  function openLine({ userId }: Viewer, signal: AbortSignal, onReleased = () => {}): Line {
+    if (!rateLimits.userSubscriptions.take(userId)) {
+      onReleased();
+      throw new RateLimitedError(1, 'Too many subscriptions at once.');
+    }
+    return {
+      signal,
+      release() {
+        rateLimits.userSubscriptions.giveBack(userId);
+        onReleased();
+      },
+    };
+  }
+
   const health = createHealth({
     pingDatabase: () => database.prisma.$queryRaw`SELECT 1`,
     brokerStatus: broker.status,
@@ -162,14 +178,13 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       const token = readBearer(request.headers.authorization);
       const viewer = token === null ? null : await services.liveSessions.authenticate(token);
       const client = readClient(request);
-      const giveBack = await (viewer
-        ? takePlace(rateLimits.userOperations, viewer.userId, response)
-        : takePlace(rateLimits.addressOperations, client.address, response));
+      const leavePlace = await operationPlaces.take(viewer, client.address, response);
       return createContext(viewer, client, requestId, deadline, (streamViewer) => {
-        const line = openStreamLine(connections.open(streamViewer));
+        const connection = connections.open(streamViewer);
         // It has a place among the live connections instead.
-        giveBack();
-        return line;
+        leavePlace();
+        // An event stream is a line of its own, and lives as long as its one subscription.
+        return openLine(streamViewer, connection.signal, connection.close);
       });
     },
   });
@@ -183,13 +198,12 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
     isAllowedOrigin,
     readClient,
     addressSockets: rateLimits.addressSockets,
-    userOperations: rateLimits.userOperations,
+    operationPlaces,
     authenticate: services.liveSessions.authenticate,
     createContext: (connection, client, requestId, isClientGone) =>
-      createContext(connection.viewer, client, requestId, new Deadline(isClientGone), () => ({
-        signal: connection.signal,
-        release() {},
-      })),
+      createContext(connection.viewer, client, requestId, new Deadline(isClientGone), (viewer) =>
+        openLine(viewer, connection.signal),
+      ),
   });
 
   metrics.observe({
@@ -259,9 +273,4 @@ async function connectRedis(config: Config, logger: Logger) {
 /** Made here and not where the request is known: loaders hold it for a while, and would hold all that it was made among. */
 function deadlineOf(socket: Socket): Deadline {
   return new Deadline(() => socket.destroyed);
-}
-
-/** An event stream is a line of its own, and lives as long as its one subscription. */
-function openStreamLine(connection: LiveConnection): Line {
-  return { signal: connection.signal, release: connection.close };
 }

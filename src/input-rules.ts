@@ -13,6 +13,8 @@ export const LIMITS = {
   search: 200,
   extraDataBytes: 8 * 1024,
   extraDataDepth: 8,
+  /** Each takes three bytes to send, and twenty times as many to keep. */
+  extraDataContainers: 500,
   groupMembers: 1_000,
 } as const;
 
@@ -95,9 +97,16 @@ let commonPasswords: Set<string> | undefined;
 export function readExtraData(field: string, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   assertJson(field, value, LIMITS.extraDataDepth);
+  if (countContainers(value) > LIMITS.extraDataContainers)
+    throw new BadUserInputError(field, `At most ${LIMITS.extraDataContainers} objects and lists.`);
   if (Buffer.byteLength(JSON.stringify(value)) > LIMITS.extraDataBytes)
     throw new BadUserInputError(field, `At most ${LIMITS.extraDataBytes} bytes of JSON.`);
   return value;
+}
+
+function countContainers(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return Object.values(value).reduce((sum: number, inner) => sum + countContainers(inner), 1);
 }
 
 function assertJson(field: string, value: unknown, depthLeft: number): void {

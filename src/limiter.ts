@@ -1,4 +1,5 @@
-import { ServiceUnavailableError } from './errors.ts';
+import type { Cancellation } from './cancellation.ts';
+import { ServiceUnavailableError, TimeoutError } from './errors.ts';
 
 export interface Limiter {
   <T>(task: () => Promise<T>): Promise<T>;
@@ -28,46 +29,69 @@ export function createLimiter(max: number, maxWaiting = Infinity): Limiter {
   return Object.assign(run, { count: () => ({ running, waiting: waiting.length }) });
 }
 
-export type FairLimiter = <T>(key: string, rank: number, task: () => Promise<T>) => Promise<T>;
+/** Who asks for a turn. */
+export interface Turn {
+  /** Those with the lowest are next, and of equals the one that came first. */
+  rank: number;
+  /** Undefined: it is always waited for. */
+  cancellation: Cancellation | undefined;
+}
+
+/** @throws TimeoutError when the turn is not waited for any more by when it comes: the task has not begun. */
+export type FairLimiter = <T>(key: string, turn: Turn, task: () => Promise<T> | T) => Promise<T>;
+
+interface Waiting extends Turn {
+  begin: () => void;
+  refuse: (error: TimeoutError) => void;
+}
 
 interface Line {
   running: number;
-  waiting: Array<{ rank: number; begin: () => void }>;
+  waiting: Waiting[];
 }
 
 /**
- * At most `max` tasks of each key at a time: who has many waits for their own. Of those that wait the one with the lowest
- * rank is next, and of its equals the one that came first. So what consists of several tasks is done before more is begun.
+ * At most `max` tasks of each key at a time: who has many waits for their own. By the ranks, what consists of several
+ * tasks is done before more is begun. Whoever has left the line keeps no place in it for longer than until the next comes.
  */
 export function createFairLimiter(max: number): FairLimiter {
   const lines = new Map<string, Line>();
 
-  function enter(key: string, rank: number): Promise<void> | undefined {
+  function enter(key: string, turn: Turn): Promise<void> | undefined {
     const line = lines.get(key);
     if (!line) lines.set(key, { running: 1, waiting: [] });
     else if (line.running < max) line.running += 1;
     else
-      return new Promise((begin) => {
-        const before = line.waiting.findLastIndex((other) => other.rank <= rank);
-        line.waiting.splice(before + 1, 0, { rank, begin });
+      return new Promise((begin, refuse) => {
+        line.waiting = line.waiting.filter(isWaitedFor);
+        const before = line.waiting.findLastIndex(({ rank }) => rank <= turn.rank);
+        line.waiting.splice(before + 1, 0, { ...turn, begin, refuse });
       });
     return undefined;
   }
 
   function leave(key: string): void {
     const line = lines.get(key)!;
+    line.waiting = line.waiting.filter(isWaitedFor);
     const next = line.waiting.shift();
     if (next) return next.begin();
     line.running -= 1;
     if (line.running === 0) lines.delete(key);
   }
 
-  return async (key, rank, task) => {
-    await enter(key, rank);
+  return async (key, turn, task) => {
+    if (turn.cancellation?.isCancelled) throw new TimeoutError();
+    await enter(key, turn);
     try {
       return await task();
     } finally {
       leave(key);
     }
   };
+}
+
+function isWaitedFor({ cancellation, refuse }: Waiting): boolean {
+  if (!cancellation?.isCancelled) return true;
+  refuse(new TimeoutError());
+  return false;
 }

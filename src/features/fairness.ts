@@ -12,6 +12,8 @@ export function createFairness(share: number) {
   let operations = 0;
   return {
     turns: createFairLimiter(share),
+    /** By session, for what ends sessions: whoever has a token that was stolen keeps nobody from it. */
+    sessionTurns: createFairLimiter(1),
     shares: new Shares(share),
     /** What was begun first goes on first: else everything would be kept at once that was read for what is not done. */
     nextRank: () => (operations += 1),

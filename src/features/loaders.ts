@@ -1,8 +1,8 @@
 import type { Cancellation } from '../cancellation.ts';
-import { TimeoutError, TooComplexError } from '../errors.ts';
+import { TooComplexError } from '../errors.ts';
 import { jsonLength } from '../json-length.ts';
 import { createLimiter } from '../limiter.ts';
-import type { Limiter } from '../limiter.ts';
+import type { Limiter, Turn } from '../limiter.ts';
 import { Batch } from './batch.ts';
 import { CHATS_AT_ONCE, readMany, readMemberships, readMembers, readOne } from './batched-reads.ts';
 import type { Find, Read } from './batched-reads.ts';
@@ -108,7 +108,7 @@ interface Sources {
 export class Loaders {
   readonly #sources: Sources;
   readonly #tally: Tally;
-  readonly #rank: number;
+  readonly #turn: Turn;
   #limit: Limiter | undefined;
   /** The answer has grown past a limit. */
   isTooMuch = false;
@@ -117,8 +117,8 @@ export class Loaders {
 
   constructor(sources: Sources, asker: Asker | undefined) {
     this.#sources = sources;
-    this.#rank = sources.fairness.nextRank();
     const limits = asker ? LIMITS : SHARED_LIMITS;
+    this.#turn = { rank: sources.fairness.nextRank(), cancellation: asker?.cancellation };
     this.#tally = {
       person: asker?.person ?? EVERYBODY,
       cancellation: asker?.cancellation,
@@ -138,7 +138,7 @@ export class Loaders {
     this.#limit ??= createLimiter(READS_AT_ONCE);
     const { fairness, run } = this.#sources;
     return this.#limit(() =>
-      fairness.turns(tally.person, this.#rank, () => {
+      fairness.turns(tally.person, this.#turn, () => {
         // What was read before may have been too much.
         if (tally.charactersRead > tally.limits.characters) throw this.#tooMuch();
         return run(() => read(tally.cancellation));
@@ -146,13 +146,17 @@ export class Loaders {
     );
   }
 
-  /** For what has statements of its own and is no read. @throws TimeoutError when nobody waits for it any more. */
-  inTurn<T>(work: () => Promise<T> | T): Promise<T> {
-    const { person, cancellation } = this.#tally;
-    return this.#sources.fairness.turns(person, this.#rank, async () => {
-      if (cancellation?.isCancelled) throw new TimeoutError();
-      return work();
-    });
+  /**
+   * For what has statements of its own and is no read.
+   *
+   * @param sessionId for what must not wait for others of the person's sessions.
+   * @throws TimeoutError when nobody waits for it any more.
+   */
+  inTurn<T>(work: () => Promise<T> | T, sessionId?: string): Promise<T> {
+    const { turns, sessionTurns } = this.#sources.fairness;
+    return sessionId === undefined
+      ? turns(this.#tally.person, this.#turn, work)
+      : sessionTurns(sessionId, this.#turn, work);
   }
 
   /** A page of messages. @throws TooComplexError when it is one read, or one text, too many. */

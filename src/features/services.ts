@@ -87,7 +87,8 @@ export function createServices({
     broker,
     metrics,
     charactersOf: ({ body, extraData }: MessageRow) => body.length + jsonLength(extraData),
-    inTurn: <T>(userId: string, read: () => Promise<T>) => fairness.turns(userId, fairness.nextRank(), read),
+    inTurn: <T>(userId: string, read: () => Promise<T>) =>
+      fairness.turns(userId, { rank: fairness.nextRank(), cancellation: undefined }, read),
     isTransient: isUnavailable,
     onFailure: (error: unknown) => logger.warn({ err: error }, 'a feed was not read; the sweep tries again'),
   };

@@ -9,11 +9,19 @@ import {
   UniqueFragmentNamesRule,
   validate,
 } from 'graphql';
-import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLSchema, ValidationRule } from 'graphql';
+import type {
+  DocumentNode,
+  ExecutionArgs,
+  ExecutionResult,
+  GraphQLSchema,
+  OperationDefinitionNode,
+  ValidationRule,
+} from 'graphql';
 import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createExecute } from './compiled-operations.ts';
 import type { Context } from './context.ts';
+import { declaredVariables } from './declared-variables.ts';
 import { timedOut } from './deadlines.ts';
 import type { Deadlines } from './deadlines.ts';
 import { createDocumentCache } from './document-cache.ts';
@@ -164,6 +172,24 @@ function parseWithCode(text: string): DocumentNode {
   }
 }
 
+/** What a stream would keep as long as it lasts. Why a text cannot be parsed is said where it is. */
+function withoutTheRest(given: GraphQLParams, parse: Operations['parse'], text: string): GraphQLParams {
+  // What is none of these is refused by Yoga.
+  if (![given.variables, given.extensions].every(isRecordOrNone)) return given;
+  const params = { ...given, extensions: undefined };
+  let operation: OperationDefinitionNode | null | undefined;
+  try {
+    operation = getOperationAST(parse(text), params.operationName);
+  } catch {
+    return params;
+  }
+  return { ...params, variables: operation ? declaredVariables(operation, params.variables) : undefined };
+}
+
+export function isRecordOrNone(value: unknown): boolean {
+  return value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
+}
+
 /** The same stages for what comes by Yoga. Subscriptions are its own; what they may ask for is not. */
 export function useOperations({ textOf, parse, validate, execute, refuse }: Operations): Plugin {
   return {
@@ -174,7 +200,7 @@ export function useOperations({ textOf, parse, validate, execute, refuse }: Oper
         const params = (await requestParser(given)) as GraphQLParams & DocumentRequest;
         const documentId = request.method === 'GET' ? url.searchParams.get('documentId') || null : params.documentId;
         const query = textOf({ ...params, documentId });
-        return query === null ? params : { ...params, query, documentId: undefined };
+        return query === null ? params : { ...withoutTheRest(params, parse, query), query, documentId: undefined };
       });
     },
     onParse: ({ setParseFn }) => setParseFn((source) => parse(typeof source === 'string' ? source : source.body)),

@@ -35,9 +35,9 @@ export interface RateLimits {
   /** @throws RateLimitedError */
   countGroup(userId: string): Promise<void>;
   /**
-   * Counts a message that is sent or edited, whatever becomes of it.
+   * Counts a message that is sent or edited, a chat that is renamed or asked for, whatever becomes of it.
    *
-   * @param bytes of its text and what is attached, in UTF-8.
+   * @param bytes of what is written, in UTF-8.
    * @throws RateLimitedError
    */
   countWriting(userId: string, bytes: number): Promise<void>;
@@ -45,10 +45,14 @@ export interface RateLimits {
   countAdded(userId: string, people: number): Promise<void>;
   /** Of this node, by user: for operations that are not answered yet, over HTTP and on sockets, subscriptions apart. */
   userOperations: Places;
+  /** The same by session. */
+  sessionOperations: Places;
   /** The same by address, for nobody signed in: over HTTP. */
   addressOperations: Places;
   /** Of this node, by user: for sockets and event streams. */
   userConnections: Places;
+  /** Of this node, by user: for subscriptions, on sockets and as event streams. */
+  userSubscriptions: Places;
   /** Of this node, by address: for sockets, whoever is on them. */
   addressSockets: Places;
   /** Of this node, for connections, whatever is said on them. The key does not matter. */
@@ -97,7 +101,8 @@ const DAY = 86_400;
  *
  * **Live connections** to one node: 50 of one user, 1,000 sockets from one address. **Connections** of any kind to one
  * node: by setting, 2,000 from one address and 10,000 in all. **Operations** that one node has not answered, subscriptions
- * apart: 100 of one user, 200 from one address of people who are not signed in.
+ * apart: 100 of one user and 50 of one session, 200 from one address of people who are not signed in. **Subscriptions** on
+ * one node: 200 of one user.
  *
  * An address is an IPv4 address or the /64 of an IPv6 address: one customer's.
  */
@@ -117,6 +122,8 @@ const ALLOWANCES = {
 } as const;
 
 const USER_OPERATIONS = 100;
+const SESSION_OPERATIONS = 50;
+const USER_SUBSCRIPTIONS = 200;
 const ADDRESS_OPERATIONS = 200;
 const USER_CONNECTIONS = 50;
 const ADDRESS_SOCKETS = 1_000;
@@ -172,7 +179,11 @@ export function createRateLimits({
   }
 
   /** Told sparingly: who comes and goes at the limit finds it free and full all the time. */
-  function placesFor(operation: 'execute' | 'connect', by: 'account' | 'address' | 'node', max: number): Places {
+  function placesFor(
+    operation: 'execute' | 'subscribe' | 'connect',
+    by: 'account' | 'session' | 'address' | 'node',
+    max: number,
+  ): Places {
     const log = createSparingLog((id: string, heldBack) => {
       const who = by === 'node' ? {} : { [by]: hide(id) };
       logger.warn({ event: 'security.rate_limited', operation, by, ...who, heldBack }, 'rate limited');
@@ -238,6 +249,8 @@ export function createRateLimits({
     countAdded: (userId, people) => countAccount('added.account', userId, people),
 
     userOperations: placesFor('execute', 'account', USER_OPERATIONS),
+    sessionOperations: placesFor('execute', 'session', SESSION_OPERATIONS),
+    userSubscriptions: placesFor('subscribe', 'account', USER_SUBSCRIPTIONS),
     addressOperations: placesFor('execute', 'address', ADDRESS_OPERATIONS),
     userConnections: placesFor('connect', 'account', USER_CONNECTIONS),
     addressSockets: placesFor('connect', 'address', ADDRESS_SOCKETS),
@@ -272,6 +285,8 @@ export const UNLIMITED: RateLimits = {
   countWriting: async () => {},
   countAdded: async () => {},
   userOperations: ENDLESS,
+  sessionOperations: ENDLESS,
+  userSubscriptions: ENDLESS,
   addressOperations: ENDLESS,
   userConnections: ENDLESS,
   addressSockets: ENDLESS,

@@ -14,6 +14,8 @@ import { chatTopic } from './topics.ts';
 
 /** What a listener reads at a time, from memory or from the database. */
 const BATCH = 100;
+/** The first time, when nobody knows how long its messages are. */
+const FIRST_BATCH = 25;
 /** What of it a listener keeps until it has taken it: somebody may listen to thousands of chats, and take nothing. */
 const BATCH_CHARACTERS = 64 * 1024;
 
@@ -231,7 +233,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
         memberAsOf: head.membersRevision,
         lane: share ? feed.laneOf(kind, share) : null,
         waitsInLane: false,
-        batch: BATCH,
+        batch: FIRST_BATCH,
         outlet: share?.outlet ?? null,
         cursor: new LiveCursor<Message>({
           read: () => readBehind(feed, listener),

@@ -181,11 +181,3 @@ export function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
 function tooLarge(): Refusal {
   return new Refusal(413, 'REQUEST_ENTITY_TOO_LARGE', `A request body has at most ${MAX_BODY_BYTES} bytes.`);
 }
-
-/** Deeper than any variables of ours: what is nested so deep is meant to exhaust somebody's stack. */
-const MAX_JSON_DEPTH = 100;
-
-export function isTooDeep(value: unknown, levelsLeft = MAX_JSON_DEPTH): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levelsLeft === 0 || Object.values(value).some((inner) => isTooDeep(inner, levelsLeft - 1));
-}

@@ -127,6 +127,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
       // Yoga takes a body that was read already; an empty one it would wait for.
       if (body.length === 0) return refuse(response, new Refusal(400, 'BAD_REQUEST', 'The body is empty.'));
       const plain = readPlainPost(request.headers.accept, body);
+      if (plain instanceof Refusal) return refuse(response, plain);
       if (plain && (await answerPlainPost(options.graphql, plain, context, response))) return;
       Object.assign(request, { body });
     }

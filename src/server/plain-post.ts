@@ -2,10 +2,13 @@ import type { ServerResponse } from 'node:http';
 import { getOperationAST, OperationTypeNode } from 'graphql';
 import type { ExecutionResult } from 'graphql';
 import { processRegularResult } from 'graphql-yoga';
+import { declaredVariables } from '../graphql/declared-variables.ts';
 import { noSuchOperation } from '../graphql/error-stages.ts';
+import { isRecordOrNone } from '../graphql/operations.ts';
 import { presentErrors, presentResult } from '../graphql/present-error.ts';
 import { rememberLast } from '../remember-last.ts';
-import { isTooDeep } from './edge.ts';
+import { Refusal } from './edge.ts';
+import { isTooMuchJson, TOO_MUCH_JSON } from './json-limits.ts';
 import type { GraphQLServer, ServerContext } from './yoga.ts';
 
 type MediaType = 'application/graphql-response+json' | 'application/json';
@@ -25,9 +28,9 @@ const PARAMETERS = new Set(['query', 'documentId', 'operationName', 'variables',
 
 /**
  * What nearly every client sends: one operation, well formed, and an answer in JSON. Null: it is something else, or
- * wrong, and Yoga's to deal with.
+ * wrong, and Yoga's to deal with. What is too much is refused before it is read a second time.
  */
-export function readPlainPost(accept: string | undefined, body: Buffer): PlainPost | null {
+export function readPlainPost(accept: string | undefined, body: Buffer): PlainPost | Refusal | null {
   const mediaType = negotiate(accept);
   if (!mediaType) return null;
   let params: unknown;
@@ -36,11 +39,12 @@ export function readPlainPost(accept: string | undefined, body: Buffer): PlainPo
   } catch {
     return null;
   }
+  if (isTooMuchJson(params)) return new Refusal(400, 'BAD_REQUEST', TOO_MUCH_JSON);
   return isPlain(params) ? { mediaType, params } : null;
 }
 
 function isPlain(params: unknown): params is PlainPost['params'] {
-  if (typeof params !== 'object' || params === null || Array.isArray(params) || isTooDeep(params)) return false;
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) return false;
   if (!Object.keys(params).every((name) => PARAMETERS.has(name))) return false;
   const { query, documentId, operationName, variables, extensions } = params as Record<string, unknown>;
   return (
@@ -50,10 +54,6 @@ function isPlain(params: unknown): params is PlainPost['params'] {
 
 function isStringOrNone(value: unknown): boolean {
   return value === undefined || value === null || typeof value === 'string';
-}
-
-function isRecordOrNone(value: unknown): boolean {
-  return value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
 }
 
 /** As Yoga does: the first range that fits, whatever its weight. Undefined: none does. */
@@ -81,7 +81,7 @@ export async function answerPlainPost(
   const options = graphql.presentOptions(context.requestId);
   let result: ExecutionResult;
   try {
-    const { operationName, variables: variableValues } = params;
+    const { operationName } = params;
     const { schema, textOf, parse, validate, execute } = graphql.operations;
     const text = textOf(params);
     if (text === null) return false;
@@ -89,6 +89,8 @@ export async function answerPlainPost(
     const operation = getOperationAST(document, operationName);
     if (!operation) throw noSuchOperation();
     if (operation.operation === OperationTypeNode.SUBSCRIPTION) return false;
+    const variableValues = declaredVariables(operation, params.variables);
+    params.variables = null;
     const errors = validate(document);
     if (errors.length > 0) result = { errors: presentErrors(errors, options) };
     else {

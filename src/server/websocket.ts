@@ -12,6 +12,7 @@ import { readBearer } from '../auth/credentials.ts';
 import type { Viewer } from '../auth/viewer.ts';
 import { RateLimitedError, UnauthenticatedError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import { declaredVariables } from '../graphql/declared-variables.ts';
 import { noSuchOperation } from '../graphql/error-stages.ts';
 import { findTimeout } from '../graphql/deadlines.ts';
 import { presentErrors, presentResult } from '../graphql/present-error.ts';
@@ -24,11 +25,12 @@ import type { Connections, LiveConnection } from '../realtime/connections.ts';
 import type { ClientReader } from './client-reader.ts';
 import { CLOSE } from './close-codes.ts';
 import type { Close } from './close-codes.ts';
-import { isTooDeep, originForm } from './edge.ts';
+import { originForm } from './edge.ts';
 import type { OriginGuard } from './edge.ts';
+import { isTooMuchJson } from './json-limits.ts';
 import { sendLastAnswer } from './last-answer.ts';
 import { NextFrames } from './next-frames.ts';
-import { inPlace } from './operation-places.ts';
+import type { OperationPlaces } from './operation-places.ts';
 import { SocketOperations } from './socket-operations.ts';
 import { closeSocket, createSocketWatch, MAX_MESSAGES_PER_SECOND } from './socket-watch.ts';
 import type { WatchedSocket } from './socket-watch.ts';
@@ -42,8 +44,7 @@ export interface WebSocketOptions {
   readClient: ClientReader;
   /** How many sockets one address may have here. */
   addressSockets: Places;
-  /** How many operations one user may have under way, subscriptions apart. */
-  userOperations: Places;
+  operationPlaces: Pick<OperationPlaces, 'during'>;
   connections: Connections;
   createContext: (
     connection: LiveConnection,
@@ -148,7 +149,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
 type Protocol = ReturnType<typeof makeProtocol>;
 
 function makeProtocol(options: WebSocketOptions) {
-  const { graphql, authenticate, connections, createContext, userOperations, metrics = NO_METRICS } = options;
+  const { graphql, authenticate, connections, createContext, operationPlaces, metrics = NO_METRICS } = options;
   const frames = new NextFrames();
 
   /** What is to be run, or why it is not. */
@@ -174,12 +175,16 @@ function makeProtocol(options: WebSocketOptions) {
       const document = parse(graphql.operations.textOf(payload) ?? payload.query);
       const errors = validate(schema, document);
       if (errors.length > 0) return presentErrors(errors, options);
-      if (!getOperationAST(document, payload.operationName)) return presentErrors([noSuchOperation()], options);
+      const operation = getOperationAST(document, payload.operationName);
+      if (!operation) return presentErrors([noSuchOperation()], options);
+      // graphql-ws keeps the payload as long as the operation.
+      const variables = declaredVariables(operation, payload.variables);
+      Object.assign(payload, { variables, extensions: undefined });
       return {
         schema,
         document,
         operationName: payload.operationName,
-        variableValues: payload.variables,
+        variableValues: variables,
         contextValue: await contextFactory(),
         rootValue: { execute, subscribe },
       };
@@ -216,7 +221,7 @@ function makeProtocol(options: WebSocketOptions) {
     async execute(args) {
       const { viewer } = args.contextValue as Context;
       try {
-        return await inPlace(userOperations, viewer!.userId, () => (args.rootValue as Enveloped).execute(args));
+        return await operationPlaces.during(viewer!, () => (args.rootValue as Enveloped).execute(args));
       } catch (error) {
         return { errors: [error as GraphQLError] };
       }
@@ -302,7 +307,7 @@ type ClientMessage = { type: 'subscribe' | 'complete'; id: string } | { type: 'c
 function readClientMessage(text: string): ClientMessage | null {
   try {
     const message = JSON.parse(text) as { type?: unknown; id?: unknown } | null;
-    if (isTooDeep(message)) return null;
+    if (isTooMuchJson(message)) return null;
     const { type, id } = message ?? {};
     if (type === 'connection_init' || type === 'ping' || type === 'pong') return { type };
     if (type !== 'subscribe' && type !== 'complete') return null;

@@ -11,8 +11,9 @@ import type { Context } from '../graphql/context.ts';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
-import { accepts, EVENT_STREAM, isTooDeep } from './edge.ts';
+import { accepts, EVENT_STREAM } from './edge.ts';
 import { createInlet } from './inlet.ts';
+import { isTooMuchJson, TOO_MUCH_JSON } from './json-limits.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
 export const GRAPHQL_PATH = '/graphql';
@@ -98,11 +99,11 @@ const useSoundParameters: Plugin = {
     setRequestParser(async (request) => {
       try {
         const params = await requestParser(request);
-        if (!isTooDeep(params)) return params;
+        if (!isTooMuchJson(params)) return params;
       } catch (error) {
         if (error instanceof GraphQLError) throw error;
       }
-      throw new GraphQLError('Not JSON, or nested too deep.', { extensions: { code: 'BAD_REQUEST' } });
+      throw new GraphQLError(TOO_MUCH_JSON, { extensions: { code: 'BAD_REQUEST' } });
     });
   },
 };

@@ -205,6 +205,8 @@ const cases: Case[] = [
     'variables nested 20,000 deep',
     `{"query":"{ __typename }","variables":{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`,
   ),
+  bytes('variables of 5,001 objects', `{"query":"{ __typename }","variables":{"a":[${'{},'.repeat(5_000)}{}]}}`),
+  bytes('extensions of 5,001 lists', `{"query":"{ __typename }","extensions":{"a":[${'[],'.repeat(5_000)}[]]}}`),
   bytes('a byte order mark', '\uFEFF{"query":"{ __typename }"}'),
   bytes('UTF-16', Buffer.from('\uFEFF{"query":"{ __typename }"}', 'utf16le')),
   bytes('UTF-16 without a mark', Buffer.from('{"query":"{ __typename }"}', 'utf16le')),
@@ -314,6 +316,9 @@ const cases: Case[] = [
     code: 'CONFLICT',
   }),
   refused('extraData of more than 8 KiB', SEND, message({ extraData: 'x'.repeat(8_193) }), {
+    field: 'input.extraData',
+  }),
+  refused('extraData of 501 objects', SEND, message({ extraData: Array.from({ length: 500 }, () => ({})) }), {
     field: 'input.extraData',
   }),
   refused('extraData nested 9 deep', SEND, message({ extraData: nested(9) }), { field: 'input.extraData' }),

@@ -3,25 +3,30 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RawResponse } from '../support/client.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
-import { openGroup, registerPerson, send } from '../support/people.ts';
+import { openGroup, registerPerson, send, signInPerson } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import type { GraphQLRequestError } from '../support/document.ts';
 import { times } from '../support/query-bombs.ts';
+import type { Socket } from '../support/sockets.ts';
 import { eventually } from '../support/wait.ts';
 
 const OPERATIONS = 100;
+const many = <T>(count: number, make: (nth: number) => T): T[] => Array.from({ length: count }, (_, nth) => make(nth));
 const CHATS = '{ chats { edges { node { id } } } }';
 
 /** Promise 7, of the connections to PostgreSQL. */
 describe.runIf(backend === 'distributed')('somebody who asks for everything at once', () => {
   let cluster: Cluster;
   let ann: Person;
+  /** Ann on another device. */
+  let again: Person;
   let bob: Person;
   let chatId: string;
   let holder: pg.Client;
   beforeAll(async () => {
     cluster = await startCluster({ nodes: 1, env: { RATE_LIMIT: 'on' }, allowErrors: [/rate limited/] });
     [ann, bob] = await Promise.all([registerPerson(cluster), registerPerson(cluster)]);
+    again = await signInPerson(cluster, ann);
     const chat = await openGroup(ann, [bob]);
     chatId = chat.id;
     await send(ann, chat, 'hello');
@@ -78,8 +83,8 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
     await whileHeld(async () => {
       const refused: RawResponse[] = [];
       const askedAt = performance.now();
-      const attack = times(OPERATIONS + 20, () => '').map(async () => {
-        const answer = await post(ann, PAGES);
+      const attack = many(OPERATIONS + 20, async (nth) => {
+        const answer = await post(nth % 2 ? ann : again, PAGES);
         if (answer.status === 429) refused.push(answer);
       });
       await eventually(() => expect(refused).toHaveLength(20));
@@ -125,12 +130,12 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
       timeout: 60_000,
     },
     async () => {
-      const sockets = await Promise.all(times(3, () => ann.client().openSocket()));
+      const sockets = await Promise.all([ann, ann, again, again].map((who) => who.client().openSocket()));
       await whileHeld(async () => {
         const refused: unknown[] = [];
         const askedAt = performance.now();
         const answers = sockets
-          .flatMap((socket) => times(40, (nth) => socket.subscribe<unknown, object>(`${PAGES} # ${nth}`, { chatId })))
+          .flatMap((socket) => many(30, (nth) => socket.subscribe<unknown, object>(`${PAGES} # ${nth}`, { chatId })))
           .map((stream) => stream.next().catch((error: GraphQLRequestError) => refused.push(error.code)));
         await eventually(() => expect(refused).toHaveLength(20));
         expect(performance.now() - askedAt).toBeGreaterThan(900);
@@ -152,7 +157,7 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
     await holder.query('BEGIN');
     try {
       await holder.query('SELECT 1 FROM chat WHERE id = $1 FOR UPDATE', [chatId]);
-      const writes = times(40, (nth) => socket.subscribe<unknown, object>(`${WRITES[nth % 2]} # ${nth}`, { chatId }));
+      const writes = many(40, (nth) => socket.subscribe<unknown, object>(`${WRITES[nth % 2]} # ${nth}`, { chatId }));
       await eventually(async () => expect(await waitingForRows()).toBe(3));
       for (let nth = 0; nth < 5; nth += 1) expect((await post(bob, CHATS)).json).not.toHaveProperty('errors');
       expect(await waitingForRows()).toBe(3);
@@ -170,7 +175,7 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
   ])('has a part of them for subscriptions that %s', { timeout: 60_000 }, async (_what, table, others) => {
     const socket = await ann.client().openSocket();
     await whileHeld(async () => {
-      const streams = times(40, (nth) =>
+      const streams = many(40, (nth) =>
         socket.subscribe<unknown, object>(
           `subscription ($chatId: ID!) { messageAdded(chatId: $chatId, afterSeq: 0) { seq } } # ${nth}`,
           { chatId },
@@ -183,5 +188,38 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
       for (const stream of streams) expect(await stream.next()).toMatchObject({ messageAdded: { seq: 1 } });
     }, table);
     await socket.close();
+  });
+
+  it('does not keep the owner of the account from ending the session', { timeout: 60_000 }, async () => {
+    const stolen = await signInPerson(cluster, ann);
+    await holder.query('BEGIN');
+    try {
+      await holder.query('SELECT 1 FROM chat WHERE id = $1 FOR UPDATE', [chatId]);
+      const write = 'mutation ($chatId: ID!) { markRead(chatId: $chatId, seq: 1) { id } }';
+      const attack = many(60, () => post(stolen, write));
+      await eventually(async () => expect(await waitingForRows()).toBe(3));
+      const { json } = await post(again, 'mutation { revokeSessions }');
+      expect(json).toEqual({ data: { revokeSessions: expect.any(Number) as number } });
+      await holder.query('ROLLBACK');
+      await Promise.all(attack);
+    } finally {
+      await holder.query('ROLLBACK');
+    }
+    expect((await post(stolen, CHATS)).json).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+  });
+
+  it('listens to two hundred things at a time, on all devices', { timeout: 60_000 }, async () => {
+    const me = await registerPerson(cluster);
+    const chat = await openGroup(me, []);
+    await send(me, chat, 'hello');
+    const subscription = 'subscription ($chatId: ID!) { messageAdded(chatId: $chatId, afterSeq: 0) { seq } }';
+    const sockets = await Promise.all(many(5, () => me.client().openSocket()));
+    const listen = (socket: Socket) => socket.subscribe<unknown, object>(subscription, { chatId: chat.id });
+    const streams = sockets.slice(0, 4).flatMap((socket) => many(50, () => listen(socket)));
+    for (const stream of streams) expect(await stream.next()).toMatchObject({ messageAdded: { seq: 1 } });
+    await expect(listen(sockets[4]!).next()).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    await streams[0]!.close();
+    await eventually(async () => expect(await listen(sockets[4]!).next()).toMatchObject({ messageAdded: { seq: 1 } }));
+    await Promise.all(sockets.map((socket) => socket.close()));
   });
 });

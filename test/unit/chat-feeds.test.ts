@@ -174,9 +174,9 @@ describe('the feed of a chat', () => {
     const seqs: number[] = [];
     while (seqs.length < 80) seqs.push(await read(bob));
     expect(seqs).toEqual(Array.from({ length: 80 }, (_, nth) => nth + 1));
-    // 53 of the first hundred, then three at a time: what is left out is not read again and again.
-    expect(limits.slice(0, 3)).toEqual([100, 100, 6]);
-    expect(Math.max(...limits.slice(2))).toBeLessThanOrEqual(12);
+    // 25, 28 of 50, then three at a time: what is left out is not read again and again.
+    expect(limits.slice(0, 4)).toEqual([25, 50, 56, 6]);
+    expect(Math.max(...limits.slice(3))).toBeLessThanOrEqual(12);
     // In the end there is nothing left to read: what comes is given from memory.
     const next = read(bob);
     await turn();

@@ -1,8 +1,10 @@
 import { builder } from '../../graphql/builder.ts';
 import { requireViewer } from '../../graphql/context.ts';
+import { OF_SESSION } from '../../graphql/mutation-turns.ts';
 
 builder.mutationFields((t) => ({
   deleteAccount: t.boolean({
+    extensions: OF_SESSION,
     description: `Removes the account. Messages stay, without an author. A group that it alone owned goes to the
 longest-standing admin or member.`,
     args: { password: t.arg.string({ required: true, description: 'The viewer’s password, to be sure.' }) },
@@ -12,6 +14,7 @@ longest-standing admin or member.`,
     },
   }),
   deleteAccountWithProvider: t.boolean({
+    extensions: OF_SESSION,
     description: 'The same, for somebody who signs in by an identity provider and may have no password.',
     args: {
       idToken: t.arg.string({

@@ -34,7 +34,7 @@ export interface NewChat {
 export interface ChatServiceOptions extends ChatDeparturesOptions {
   users: UserService;
   userFeeds: UserFeeds;
-  rateLimits: Pick<RateLimits, 'countGroup' | 'countAdded'>;
+  rateLimits: Pick<RateLimits, 'countGroup' | 'countAdded' | 'countWriting'>;
   /** Called behind the chat's lock: read ticks may hang on them. */
   beforeMembersJoin: (tx: Transaction, chatId: string, userIds: readonly string[]) => Promise<void>;
 }
@@ -97,6 +97,7 @@ export function createChatService(options: ChatServiceOptions) {
     if (other === undefined || others.length > 1)
       throw new BadUserInputError('input.memberIds', 'A direct chat is with exactly one other person.');
     const userIds = [viewer.userId, other];
+    await options.rateLimits.countWriting(viewer.userId, 0);
     await users.assertHere(userIds);
     const chatId = await withPeople(async (tx) => {
       const { chatId, isNew } = await store.findOrInsertDirect(tx.db, viewer.userId, other);
@@ -172,6 +173,7 @@ export function createChatService(options: ChatServiceOptions) {
       const chatId = readId('input.chatId', input.chatId);
       if (input.title === null) throw new BadUserInputError('input.title', 'A group needs a title.');
       const title = input.title === undefined ? undefined : readLine('input.title', input.title, LIMITS.title);
+      await options.rateLimits.countWriting(viewer.userId, Buffer.byteLength(title ?? ''));
       await change(viewer, chatId, async (tx, { chat, role }) => {
         assertCanRename(chat.kind, role);
         if (title !== undefined && title !== chat.title) await record(tx, chat.id, { title });

@@ -1,6 +1,7 @@
 import { limitedByAddress } from '../../graphql/address-limits.ts';
 import { builder } from '../../graphql/builder.ts';
 import { requireViewer } from '../../graphql/context.ts';
+import { OF_SESSION } from '../../graphql/mutation-turns.ts';
 import type { LinkedIdentity } from '../users/user-store.ts';
 import { AuthPayload } from './session-schema.ts';
 
@@ -65,6 +66,7 @@ accounts at most.`,
     },
   }),
   unlinkProvider: t.boolean({
+    extensions: OF_SESSION,
     description: 'From now on the viewer signs in by password alone. Sessions stay: `revokeSessions` ends them.',
     args: { password: t.arg.string({ required: true, description: 'The viewer’s password, to be sure.' }) },
     async resolve(_root, { password }, context) {

@@ -1,6 +1,7 @@
 import { limitedByAddress } from '../../graphql/address-limits.ts';
 import { builder } from '../../graphql/builder.ts';
 import { requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
+import { OF_SESSION } from '../../graphql/mutation-turns.ts';
 import { User } from '../users/user-schema.ts';
 import type { SignedIn } from './session-service.ts';
 
@@ -112,6 +113,7 @@ token, until that one or its access token is used; after that, the old token end
     resolve: (_root, { refreshToken }, { services }) => services.sessions.refresh(refreshToken),
   }),
   logout: t.boolean({
+    extensions: OF_SESSION,
     description: 'Ends the viewer’s session: its refresh token dies and its live connections close.',
     async resolve(_root, _args, context) {
       await context.services.sessions.logout(requireViewer(context));
@@ -119,11 +121,13 @@ token, until that one or its access token is used; after that, the old token end
     },
   }),
   revokeSessions: t.int({
+    extensions: OF_SESSION,
     description: 'Ends one of the viewer’s sessions, or all of them but this one when no id is given; says how many.',
     args: { id: t.arg.id({ description: 'The session to end.' }) },
     resolve: (_root, { id }, context) => context.services.sessions.revoke(requireViewer(context), id ?? null),
   }),
   changePassword: t.boolean({
+    extensions: OF_SESSION,
     description: `Every other session ends, and the identities of the identity provider are unlinked: whoever had the old
 password may have linked one of their own.`,
     args: {
