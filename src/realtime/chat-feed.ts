@@ -1,5 +1,6 @@
 import { NotFoundError } from '../errors.ts';
 import type { BrokerSubscription } from './broker.ts';
+import type { Breathe } from './breather.ts';
 import type { LiveCursor } from './live-cursor.ts';
 import { Lane } from './lane.ts';
 import type { Outlet, Share } from './lane.ts';
@@ -19,7 +20,7 @@ export interface Listener<Message> {
   /** The set of members, by its revision, in which the person was found last. */
   memberAsOf: number;
   cursor: LiveCursor<Message>;
-  /** With those who asked the same; null: nobody else can have the same answers. */
+  /** With those who asked the same; null: nobody else is given the same answers. */
   lane: Lane<Message> | null;
   /** It has everything, and is handed what comes by its lane. Else it reads by its cursor. */
   waitsInLane: boolean;
@@ -34,9 +35,14 @@ export type Watcher = (chatId: string) => void;
 export interface ChatFeedOptions<Message> {
   /** How much of what somebody wrote the message holds. */
   charactersOf: (message: Message) => number;
+  /** What each answer that is made for many waits for. */
+  breathe: Breathe;
   onFailure: (error: unknown) => void;
   metrics: Metrics;
 }
+
+/** Of one kind. The clients of a chat ask a few things; each lane of somebody who asks a thousand has work of its own. */
+const MAX_LANES = 20;
 
 /**
  * What one node knows of one chat that somebody here listens to. The tails hold everything up to `head`; whoever was
@@ -50,14 +56,16 @@ export class ChatFeed<Message extends FeedMessage> {
   head: ChatHead;
   readonly tails: Record<FeedKind, Tail<Message>>;
   readonly #lanes: Record<FeedKind, Map<string, Lane<Message>>> = { added: new Map(), updated: new Map() };
+  readonly #breathe: Breathe;
   readonly #onFailure: (error: unknown) => void;
   readonly #metrics: Metrics;
   readonly tidings = new Tidings();
   subscription: BrokerSubscription | undefined;
 
-  constructor(head: ChatHead, { charactersOf, onFailure, metrics }: ChatFeedOptions<Message>) {
+  constructor(head: ChatHead, { charactersOf, breathe, onFailure, metrics }: ChatFeedOptions<Message>) {
     this.chatId = head.chatId;
     this.head = head;
+    this.#breathe = breathe;
     this.#onFailure = onFailure;
     this.#metrics = metrics;
     this.tails = {
@@ -75,12 +83,15 @@ export class ChatFeed<Message extends FeedMessage> {
     return listener.memberAsOf >= this.head.membersRevision;
   }
 
-  laneOf(kind: FeedKind, { key, createAnswer }: Share<Message>): Lane<Message> {
+  /** Null: there are too many, and the listener reads for itself. */
+  laneOf(kind: FeedKind, { key, createAnswer }: Share<Message>): Lane<Message> | null {
     const standing = this.#lanes[kind].get(key);
     if (standing) return standing;
+    if (this.#lanes[kind].size >= MAX_LANES) return null;
     const lane = new Lane<Message>({
       tail: this.tails[kind],
       answer: createAnswer(),
+      breathe: this.#breathe,
       mayHear: (listener) => this.isKnownMember(listener),
       onFailure: this.#onFailure,
       metrics: this.#metrics,

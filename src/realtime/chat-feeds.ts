@@ -2,6 +2,8 @@ import { NotFoundError } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
 import { NO_METRICS } from '../metrics/metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { createBreather } from './breather.ts';
+import type { Breathe } from './breather.ts';
 import type { Broker } from './broker.ts';
 import { ChatFeed } from './chat-feed.ts';
 import type { FeedKind, Listener, Watcher } from './chat-feed.ts';
@@ -45,6 +47,8 @@ export interface ChatFeedsOptions<Message extends FeedMessage> {
   charactersOf: (message: Message) => number;
   /** When a person's listeners may read behind what memory holds. Default: at once. */
   inTurn?: (<T>(userId: string, read: () => Promise<T>) => Promise<T>) | undefined;
+  /** What work for subscribers waits for. Default: what there is to do for others of these feeds. */
+  breathe?: Breathe | undefined;
   isTransient: (error: unknown) => boolean;
   /** A read failed; the sweep will try again. */
   onFailure: (error: unknown) => void;
@@ -63,7 +67,7 @@ export type ChatFeeds<Message extends FeedMessage> = ReturnType<typeof createCha
  * holds whether a listener reads by its cursor or is handed what it shares with others.
  */
 export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsOptions<Message>) {
-  const { source, broker, charactersOf, onFailure, metrics = NO_METRICS } = options;
+  const { source, broker, charactersOf, breathe = createBreather(), onFailure, metrics = NO_METRICS } = options;
   const inTurn = options.inTurn ?? ((_userId, read) => read());
   const onTaken = () => metrics.delivered('own', 1);
   const feeds = new Map<string, ChatFeed<Message>>();
@@ -83,7 +87,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
       if (head.revision > standing.head.revision) markDirty(standing);
       return standing;
     }
-    const feed = new ChatFeed<Message>(head, { charactersOf, onFailure, metrics });
+    const feed = new ChatFeed<Message>(head, { charactersOf, breathe, onFailure, metrics });
     feeds.set(feed.chatId, feed);
     feed.subscription = broker.subscribe(chatTopic(feed.chatId), (hint) => {
       feed.tidings.told(hint.revision);
@@ -237,6 +241,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
         outlet: share?.outlet ?? null,
         cursor: new LiveCursor<Message>({
           read: () => readBehind(feed, listener),
+          breathe,
           isTransient: options.isTransient,
           onTaken,
           onEnd() {

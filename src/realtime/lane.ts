@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Metrics } from '../metrics/metrics.ts';
+import type { Breathe } from './breather.ts';
 import type { Listener } from './chat-feed.ts';
 import { Pieces } from './pieces.ts';
 import type { Tail } from './tail.ts';
@@ -25,6 +26,8 @@ export type Answer<Message> = (message: Message) => Promise<string | null>;
 export interface LaneOptions<Message> {
   tail: Tail<Message>;
   answer: Answer<Message>;
+  /** What each answer waits for before it is made. */
+  breathe: Breathe;
   /** Whether the listener was found among the members that the feed's head names. */
   mayHear: (listener: Listener<Message>) => boolean;
   /** The answers could not be made; the listeners read for themselves. */
@@ -135,9 +138,7 @@ export class Lane<Message> {
     const known = this.#pieces;
     if (known?.areOf(messages)) return known;
     try {
-      const answers = await Promise.all(
-        messages.map(async (message) => known?.find(message) ?? this.#options.answer(message)),
-      );
+      const answers = await Promise.all(messages.map(async (message) => known?.find(message) ?? this.#make(message)));
       if (answers.some((answer) => answer === null)) return null;
       this.#pieces = new Pieces(messages, answers as string[], this.#options.tail.keyOf);
       return this.#pieces;
@@ -145,6 +146,16 @@ export class Lane<Message> {
       this.#options.onFailure(error);
       return null;
     }
+  }
+
+  /** Null also when there is nobody left to make it for: who has come since reads for themself. */
+  async #make(message: Message): Promise<string | null> {
+    const turn = this.#options.breathe();
+    if (turn) {
+      await turn;
+      if (this.#waiting === 0) return null;
+    }
+    return this.#options.answer(message);
   }
 
   /** Hands some of the round what they lack. True: there are no more. */

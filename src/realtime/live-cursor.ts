@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Breathe } from './breather.ts';
 import { RETRY_MS } from './patience.ts';
 
 export interface LiveCursorOptions<Item> {
@@ -6,6 +7,10 @@ export interface LiveCursorOptions<Item> {
   read: () => Promise<Item[]>;
   /** Whether a failed read is worth another try: the database is away, and will be back. */
   isTransient: (error: unknown) => boolean;
+  /** What an item waits for before the consumer is given it, who then has work to do. Default: nothing. */
+  breathe?: Breathe;
+  /** Asked when the next item has waited: whether it is to be given to nobody any more. Default: never. */
+  isOutdated?: () => boolean;
   /** Called for each item that the consumer takes. */
   onTaken?: () => void;
   /** Called once, when nothing will be read any more. */
@@ -45,8 +50,15 @@ export class LiveCursor<Item> implements AsyncIterableIterator<Item> {
       }
       if (this.#ended) return { value: undefined, done: true };
       if (this.#next < this.#batch.length) {
+        const turn = this.#options.breathe?.();
+        if (turn) {
+          await turn;
+          if (this.#ended) continue;
+        }
+        const item = this.#batch[this.#next++]!;
+        if (turn && this.#options.isOutdated?.()) continue;
         this.#options.onTaken?.();
-        return { value: this.#batch[this.#next++]!, done: false };
+        return { value: item, done: false };
       }
       this.#news = false;
       await this.#fill();

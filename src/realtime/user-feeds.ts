@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NO_METRICS } from '../metrics/metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { createBreather } from './breather.ts';
+import type { Breathe } from './breather.ts';
 import type { Broker, BrokerSubscription } from './broker.ts';
 import type { ChatFeeds } from './chat-feeds.ts';
 import { createGatherer } from './gatherer.ts';
@@ -31,6 +33,8 @@ export interface UserFeedsOptions<Message extends FeedMessage> {
   source: FeedSource<Message>;
   broker: Broker;
   chatFeeds: ChatFeeds<Message>;
+  /** What work for subscribers waits for. Default: what there is to do for others of these feeds. */
+  breathe?: Breathe | undefined;
   isTransient: (error: unknown) => boolean;
   onFailure: (error: unknown) => void;
   /** Default: nobody asks. */
@@ -62,7 +66,7 @@ export type UserFeeds = ReturnType<typeof createUserFeeds>;
  * without a word to the person's; when its turn comes, it is told of if it is ahead of the head known by then.
  */
 export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsOptions<Message>) {
-  const { source, broker, chatFeeds, metrics = NO_METRICS } = options;
+  const { source, broker, chatFeeds, breathe = createBreather(), metrics = NO_METRICS } = options;
   const onTaken = () => metrics.delivered('own', 1);
   const feeds = new Map<string, UserFeed>();
   const dirty = createGatherer<UserFeed>(refresh, options.onFailure);
@@ -180,12 +184,15 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
       const feed = open(userId, state);
       const pending = new Set(after === null ? [] : changedSince(state, after));
       for (const chat of state.chats) if (chatFeeds.isAhead(chat)) pending.add(chat.chatId);
+      /** The chat that was read last. */
+      let inHand: string | undefined;
       const cursor = new LiveCursor<Chat>({
         // One at a time: a chat that waits behind others is read when its turn comes, with the right to see it.
         async read() {
           const [chatId] = pending;
           if (chatId === undefined) return [];
           pending.delete(chatId);
+          inHand = chatId;
           try {
             const chats = await load([chatId]);
             // It may not be seen any more: there may be others behind it.
@@ -195,6 +202,13 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
             pending.add(chatId);
             throw error;
           }
+        },
+        breathe,
+        // The person may have been removed while it waited: it is read again, with the right to see it.
+        isOutdated() {
+          if (inHand === undefined || feed.watched.has(inHand)) return false;
+          pending.add(inHand);
+          return true;
         },
         isTransient: options.isTransient,
         onTaken,

@@ -6,14 +6,14 @@ import type { ChatFeedsOptions } from '../../src/realtime/chat-feeds.ts';
 import type { FeedMessage, UserChats } from '../../src/realtime/source.ts';
 import { createUserFeeds } from '../../src/realtime/user-feeds.ts';
 import { CHAT, createQuietBroker, createTruth, turn } from '../support/chat-truth.ts';
-import { within } from '../support/wait.ts';
+import { deferred, within } from '../support/wait.ts';
 
 /*
  * Orders of events that a real database and a real broker show once in ten thousand times. The truth is a chat in
  * memory; a gate holds one kind of read after it has seen the truth and before its answer arrives.
  */
 
-function setUp({ charactersOf = () => 1, inTurn }: Partial<ChatFeedsOptions<FeedMessage>> = {}) {
+function setUp({ charactersOf = () => 1, inTurn, breathe }: Partial<ChatFeedsOptions<FeedMessage>> = {}) {
   const truth = createTruth();
   const { broker, listening, hint, listenerCount } = createQuietBroker();
   const fail = (error: unknown) => {
@@ -21,7 +21,7 @@ function setUp({ charactersOf = () => 1, inTurn }: Partial<ChatFeedsOptions<Feed
   };
   const losses: string[] = [];
   const metrics = { ...NO_METRICS, hintLossHealed: (feed: string) => void losses.push(feed) };
-  const common = { metrics, source: truth.source, broker, isTransient: () => false, onFailure: fail };
+  const common = { metrics, breathe, source: truth.source, broker, isTransient: () => false, onFailure: fail };
   const feeds = createChatFeeds<FeedMessage>({ ...common, charactersOf, inTurn });
   const userFeeds = createUserFeeds({ ...common, chatFeeds: feeds });
   const follow = (userId: string, after = truth.head().lastSeq, head = truth.head()) =>
@@ -105,6 +105,20 @@ describe('the feed of a chat', () => {
     await feeds.sweep();
     // The second was in hand already.
     await expect(bob.next()).rejects.toBeInstanceOf(NotFoundError);
+  });
+
+  it('silences whoever waits for a turn to be given what was read', async () => {
+    const gate = deferred();
+    const { truth, feeds, follow } = setUp({ breathe: () => gate.promise });
+    const bob = follow('bob', 0);
+    const refused = bob.next().catch((error: unknown) => error);
+    feeds.committed(truth.say());
+    await turn();
+    truth.setMember('bob', false);
+    await feeds.sweep();
+    gate.resolve();
+    expect(await within(refused, 1_000, 'the end')).toBeInstanceOf(NotFoundError);
+    expect(await bob.next()).toMatchObject({ done: true });
   });
 
   it('is not filled by a read that was made for an earlier feed of the chat', async () => {
@@ -248,6 +262,31 @@ describe('the feed of a person', () => {
     const chat = { value: CHAT, done: false };
     expect(await within(both, 1_000, 'the chats')).toEqual([chat, chat]);
     expect(reads.mock.calls).toEqual([[['ann', 'bob']]]);
+  });
+
+  it('reads again what has waited for a turn when the person is no longer in that chat', async () => {
+    const gate = deferred();
+    const { truth, feeds, userFeeds } = setUp({ breathe: () => gate.promise });
+    let isMember = true;
+    const load = vi.fn<(chatIds: string[]) => Promise<string[]>>(async (chatIds) => (isMember ? chatIds : []));
+    const phone = (await userFeeds.follow({ userId: 'bob', after: null, load }))!;
+    let given: unknown;
+    const next = phone.next().then((result) => (given = result));
+    feeds.committed(truth.say());
+    await turn();
+    expect(load).toHaveBeenCalledTimes(1);
+    isMember = false;
+    truth.setMember('bob', false);
+    userFeeds.changed('bob');
+    await turn();
+    gate.resolve();
+    await turn();
+    expect(load).toHaveBeenCalledTimes(2);
+    expect(given).toBeUndefined();
+    isMember = true;
+    truth.setMember('bob', true);
+    userFeeds.changed('bob');
+    expect(await within(next, 1_000, 'the chat')).toEqual({ value: CHAT, done: false });
   });
 
   it('does not forget a chat because of a listener whose look at it is older', async () => {

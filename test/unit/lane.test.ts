@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { NotFoundError } from '../../src/errors.ts';
+import { createBreather } from '../../src/realtime/breather.ts';
 import { createChatFeeds } from '../../src/realtime/chat-feeds.ts';
 import type { FeedKind } from '../../src/realtime/chat-feed.ts';
 import type { ChatHead, FeedMessage } from '../../src/realtime/source.ts';
@@ -10,7 +11,8 @@ import { deferred } from '../support/wait.ts';
 /** What the person was told, in order: by the lane in pieces, by the cursor one by one. */
 type Heard = string[] | string;
 
-function setUp() {
+/** `breathe`: by default, no turn is ever used up, however slow the machine is. */
+function setUp(breathe = createBreather(Infinity)) {
   const truth = createTruth();
   const { broker } = createQuietBroker();
   const failures: unknown[] = [];
@@ -18,6 +20,7 @@ function setUp() {
     source: truth.source,
     broker,
     charactersOf: () => 1,
+    breathe,
     isTransient: () => false,
     onFailure: (error) => void failures.push(error),
   });
@@ -306,6 +309,124 @@ it('whoever is alone, and has read for themself what is being answered, is given
   expect(late.heard.flat()).toEqual(['1', '2']);
 });
 
+describe('an answer that waits for its turn', () => {
+  /** Each waits until `letGo` is called. */
+  function setUpWaiting() {
+    const waiting: Array<() => void> = [];
+    const parts = setUp(() => new Promise<void>((resolve) => waiting.push(resolve)));
+    const letGo = () => waiting.splice(0).forEach((go) => go());
+    return { ...parts, waiting, letGo };
+  }
+
+  it('is made then, once for all', async () => {
+    const { listen, asked, say, waiting, letGo } = setUpWaiting();
+    const both = [listen('ann'), listen('bob')];
+    await turn();
+    say();
+    await turn();
+    expect(waiting).toHaveLength(1);
+    expect(asked).toEqual([]);
+    letGo();
+    await turn();
+    expect(asked).toEqual(['a question 1']);
+    expect(both.map(({ heard }) => heard)).toEqual([[['1']], [['1']]]);
+  });
+
+  it('is given to nobody who was removed meanwhile', async () => {
+    const { truth, feeds, listen, say, letGo } = setUpWaiting();
+    const [ann, bob] = [listen('ann'), listen('bob')];
+    await turn();
+    say();
+    await turn();
+    truth.setMember('bob', false);
+    await feeds.sweep();
+    letGo();
+    await turn();
+    expect(await bob.ended).toBeInstanceOf(NotFoundError);
+    expect([ann.heard, bob.heard]).toEqual([[['1']], []]);
+  });
+
+  it('is not made when all have left, and who comes then misses and repeats nothing', async () => {
+    const { listen, asked, say, waiting, letGo } = setUpWaiting();
+    const leaving = listen('ann');
+    const reading = listen('ann');
+    await turn();
+    reading.reader.isFull = true;
+    say();
+    await turn();
+    await leaving.leave();
+    await reading.leave();
+    letGo();
+    await turn();
+    expect(asked).toEqual([]);
+    const late = listen('bob');
+    await turn();
+    say();
+    await until(() => (letGo(), late.heard.length > 0));
+    expect(waiting).toEqual([]);
+    expect(late.heard.flat()).toEqual(['2']);
+  });
+
+  it('is not made when all who stay read for themselves, who are then given what comes', async () => {
+    const { listen, asked, say, letGo } = setUpWaiting();
+    const leaving = listen('ann');
+    await turn();
+    say();
+    await turn();
+    // Keeps the lane, and has something to read.
+    const behind = listen('bob', { after: 0 });
+    await leaving.leave();
+    letGo();
+    await until(() => (letGo(), behind.heard.length > 0));
+    await turn();
+    expect(asked).toEqual([]);
+    say();
+    await until(() => (letGo(), behind.heard.length > 1));
+    expect(behind.heard).toEqual(['1', ['2']]);
+  });
+});
+
+describe('in a feed of which too many ask different things', () => {
+  const listenAll = (listen: ReturnType<typeof setUp>['listen'], kind: FeedKind = 'added') =>
+    Array.from({ length: 50 }, (_, nth) => listen('ann', { key: `question ${nth}`, kind, after: 0 }));
+
+  it('the first share answers, and all are told everything once, in order', async () => {
+    for (const breathe of [createBreather(), createBreather(0)]) {
+      const { listen, asked, say } = setUp(breathe);
+      const all = listenAll(listen);
+      const [early, late] = [listen('bob', { key: 'question 3' }), listen('bob', { key: 'question 49' })];
+      await turn();
+      for (let nth = 0; nth < 30; nth += 1) {
+        say();
+        if (nth % 3 === 0) await turn();
+      }
+      const everything = Array.from({ length: 30 }, (_, nth) => String(nth + 1));
+      await until(() => [...all, early, late].every(({ heard }) => heard.flat().length >= 30));
+      await turn();
+      for (const { heard } of [...all, early, late]) expect(heard.flat()).toEqual(everything);
+      expect(new Set(asked.map((question) => question.split(' ')[1])).size).toBe(20);
+      // Made for both.
+      expect(early.heard.every(Array.isArray)).toBe(true);
+      expect(late.heard.some(Array.isArray)).toBe(false);
+    }
+  });
+
+  it('others may share when they have left, and in the feed’s other kind', async () => {
+    const { truth, feeds, listen, say } = setUp();
+    const all = listenAll(listen);
+    const [update] = listenAll(listen, 'updated');
+    await turn();
+    await all[0]!.leave();
+    const late = listen('bob', { key: 'question 100' });
+    await turn();
+    say();
+    await turn();
+    feeds.committed(truth.edit(1));
+    await turn();
+    expect([late.heard, update!.heard]).toEqual([[['1']], [['1']]]);
+  });
+});
+
 describe('an answer that is not for all', () => {
   it('is asked for by each', async () => {
     const { listen, state, say } = setUp();
@@ -387,9 +508,12 @@ describe('the right to hear is looked at when an answer is handed out', () => {
   });
 });
 
-it('tells everybody everything once, in order, whoever joins, leaves, is slow or fails meanwhile', async () => {
+it.each([
+  ['nobody has to wait', Infinity],
+  ['nearly all have to wait', 0],
+])('tells everybody everything once, in order, whoever joins, leaves, is slow or fails: %s', async (_when, maxMs) => {
   const random = mulberry(20_261_125);
-  const { truth, feeds, listen, state, say } = setUp();
+  const { truth, feeds, listen, state, say } = setUp(createBreather(maxMs));
   state.answer = (text) => (random() < 0.05 ? null : text);
   say();
   const listening: Array<{ after: number; heard: Heard[]; reader: { isFull: boolean }; leave: () => unknown }> = [];
@@ -411,6 +535,8 @@ it('tells everybody everything once, in order, whoever joins, leaves, is slow or
     }
   }
   const end = truth.head().lastSeq;
+  await feeds.sweep();
+  await until(() => listening.every(({ after, heard }) => heard.flat().length >= end - after));
   for (let nth = 0; nth < 10; nth += 1) {
     await feeds.sweep();
     await turn();

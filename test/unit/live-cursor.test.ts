@@ -13,6 +13,9 @@ class Feed {
   readonly failures: unknown[] = [];
   /** What keeps a read from answering what it has found. */
   gate: Promise<unknown> = Promise.resolve();
+  /** What an item waits for when it has been read. */
+  breath: Promise<void> | undefined;
+  isOutdated = false;
   readonly cursor = new LiveCursor<number>({
     read: async () => {
       this.reads += 1;
@@ -22,6 +25,8 @@ class Feed {
       this.batches.unshift(found);
       throw this.failures.shift();
     },
+    breathe: () => this.breath,
+    isOutdated: () => this.isOutdated,
     isTransient: (error) => error === AWAY,
     onEnd: () => (this.ends += 1),
   });
@@ -219,6 +224,51 @@ describe('a failure', () => {
     await feed.cursor.return();
     expect(await within(result, 2_000, 'the end')).toEqual(DONE);
     expect(feed.reads).toBe(1);
+  });
+});
+
+describe('while an item waits for its turn', () => {
+  async function setUpWaiting() {
+    const turn = deferred();
+    feed.breath = turn.promise;
+    feed.add(1, 2);
+    const { result } = await feed.waitingNext();
+    return { result: within(result, 2_000, 'the item'), letGo: turn.resolve };
+  }
+
+  it('it is given to nobody, and then once', async () => {
+    const { result, letGo } = await setUpWaiting();
+    letGo();
+    expect(await result).toEqual({ value: 1, done: false });
+    feed.breath = undefined;
+    feed.add(3);
+    expect(await feed.take(2)).toEqual([2, 3]);
+  });
+
+  it('a failure comes before it', async () => {
+    const { result, letGo } = await setUpWaiting();
+    feed.cursor.fail(new Error('removed'));
+    letGo();
+    await expect(result).rejects.toThrow('removed');
+    expect(await feed.cursor.next()).toEqual(DONE);
+    expect(feed.ends).toBe(1);
+  });
+
+  it('the end comes before it', async () => {
+    const { result, letGo } = await setUpWaiting();
+    await feed.cursor.return();
+    expect(feed.ends).toBe(1);
+    letGo();
+    expect(await result).toEqual(DONE);
+  });
+
+  it('it may become outdated', async () => {
+    const { result, letGo } = await setUpWaiting();
+    feed.isOutdated = true;
+    feed.breath = undefined;
+    letGo();
+    // Who has not waited is not outdated.
+    expect(await result).toEqual({ value: 2, done: false });
   });
 });
 
