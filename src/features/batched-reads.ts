@@ -35,16 +35,19 @@ export function readMany<Row>(find: Find<string, Row>, idOf: (row: Row) => strin
   };
 }
 
+export function nameOfMembership({ chatId, userId }: Membership): string {
+  return `${chatId} ${userId}`;
+}
+
 export function readMemberships<Row>(
   find: Find<Membership, Row>,
   pairOf: (row: Row) => Membership,
 ): Read<Membership, Row | null> {
-  const nameOf = ({ chatId, userId }: Membership) => `${chatId} ${userId}`;
   return async (asks) => {
-    const wanted = new Map(asks.map(({ key }) => [nameOf(key), key]));
+    const wanted = new Map(asks.map(({ key }) => [nameOfMembership(key), key]));
     const found = await find([...wanted.values()], cancellationOf(asks));
-    const rows = new Map(found.map((row) => [nameOf(pairOf(row)), row]));
-    return asks.map(({ key }) => rows.get(nameOf(key)) ?? null);
+    const rows = new Map(found.map((row) => [nameOfMembership(pairOf(row)), row]));
+    return asks.map(({ key }) => rows.get(nameOfMembership(key)) ?? null);
   };
 }
 

@@ -4,7 +4,7 @@ import { jsonLength } from '../json-length.ts';
 import { createLimiter } from '../limiter.ts';
 import type { Limiter, Turn } from '../limiter.ts';
 import { Batch } from './batch.ts';
-import { CHATS_AT_ONCE, readMany, readMemberships, readMembers, readOne } from './batched-reads.ts';
+import { CHATS_AT_ONCE, nameOfMembership, readMany, readMemberships, readMembers, readOne } from './batched-reads.ts';
 import type { Find, Read } from './batched-reads.ts';
 import { createFairness } from './fairness.ts';
 import type { Fairness } from './fairness.ts';
@@ -45,6 +45,12 @@ interface Told {
   extraData: number;
 }
 
+/** What the answer shows of each member. */
+interface Shown {
+  people: number;
+  fields: number;
+}
+
 type Loading<Key, Value> = Batch<Key, Tally, Value>;
 
 interface LoadersOptions {
@@ -73,14 +79,14 @@ function createBatches({ users, presence, chats, messages }: Services, shares: S
     <Key, Row>(find: Find<Key, Row>): Find<Key, Row> =>
     (keys, cancellation) =>
       run(() => find(keys, cancellation));
-  const inBatches = <Key, Value>(read: Read<Key, Value>, maxAsks = MAX_ASKS): Loading<Key, Value> =>
-    new Batch({ shares, maxAsks, read });
+  const inBatches = <Value>(read: Read<string, Value>, maxAsks = MAX_ASKS): Loading<string, Value> =>
+    new Batch({ shares, maxAsks, nameOf: (id) => id, read });
   const loadOne = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) =>
     inBatches(readOne(patiently(find), idOf));
   const loadMany = <Row>(find: Find<string, Row>, idOf: (row: Row) => string) =>
     inBatches(readMany(patiently(find), idOf));
   const ofMemberships = <Row>(find: Find<Membership, Row>, pairOf: (row: Row) => Membership) =>
-    inBatches(readMemberships(patiently(find), pairOf));
+    new Batch({ shares, maxAsks: MAX_ASKS, nameOf: nameOfMembership, read: readMemberships(patiently(find), pairOf) });
   return {
     user: loadOne(
       (ids, cancellation) => users.findMany(ids, { cancellation }),
@@ -125,6 +131,8 @@ export class Loaders {
       limits,
       reads: 0,
       members: 0,
+      values: 0,
+      loads: 0,
       charactersRead: 0,
       charactersTold: 0,
     };
@@ -211,13 +219,18 @@ export class Loaders {
     return this.#of(this.#sources.batches.chat);
   }
 
-  /** @throws TooComplexError when they are too many for one answer. @param told how often each is shown as a person. */
-  async members(chatId: string, told = 0): Promise<MemberRow[]> {
+  /**
+   * @param shown how often each is shown as a person, and how many fields of theirs there are.
+   * @throws TooComplexError when they, or what is shown of them, are too much for one answer.
+   */
+  async members(chatId: string, { people, fields }: Shown): Promise<MemberRow[]> {
     const tally = this.#tally;
     const members = await this.#of(this.#sources.batches.members).load(chatId);
     tally.members += members?.length ?? Infinity;
     if (!members || tally.members > tally.limits.members) throw this.#tooMuch();
-    tally.charactersTold += told * members.length * PROFILE_CHARACTERS;
+    tally.values += fields * members.length;
+    if (tally.values > tally.limits.values) throw this.#tooMuch();
+    tally.charactersTold += people * members.length * PROFILE_CHARACTERS;
     this.#checkCharacters();
     return members;
   }
@@ -237,20 +250,27 @@ export class Loaders {
   }
 
   #of<Key, Value>(batch: Loading<Key, Value>): Loader<Key, Value> {
-    return new Loader(batch, this.#tally);
+    return new Loader(batch, this);
+  }
+
+  /** For its loaders. @throws TooComplexError when it is one too many. */
+  load<Key, Value>(batch: Loading<Key, Value>, key: Key): Promise<Value> {
+    const tally = this.#tally;
+    tally.loads += 1;
+    return tally.loads > tally.limits.loads ? Promise.reject(this.#tooMuch()) : batch.load(key, tally);
   }
 }
 
 class Loader<Key, Value> {
   readonly #batch: Loading<Key, Value>;
-  readonly #tally: Tally;
+  readonly #loaders: Loaders;
 
-  constructor(batch: Loading<Key, Value>, tally: Tally) {
+  constructor(batch: Loading<Key, Value>, loaders: Loaders) {
     this.#batch = batch;
-    this.#tally = tally;
+    this.#loaders = loaders;
   }
 
   load(key: Key): Promise<Value> {
-    return this.#batch.load(key, this.#tally);
+    return this.#loaders.load(this.#batch, key);
   }
 }

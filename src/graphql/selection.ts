@@ -3,6 +3,9 @@ import type { FieldNode, GraphQLResolveInfo, SelectionSetNode } from 'graphql';
 
 type Place = Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>;
 
+/** Instead of a path: whatever it leads to. */
+const EVERYTHING = '*';
+
 const known = new WeakMap<FieldNode, Map<string, number>>();
 
 /**
@@ -10,6 +13,15 @@ const known = new WeakMap<FieldNode, Map<string, number>>();
  * messages, how often each of them tells its `edges.node.body`. What a directive leaves out is counted.
  */
 export function timesSelected(place: Place, path: string): number {
+  return countOnce(place, path);
+}
+
+/** How many fields of its answer lie beneath a field, however deep, each under every name. Counted likewise. */
+export function fieldsSelected(place: Place): number {
+  return countOnce(place, EVERYTHING);
+}
+
+function countOnce(place: Place, path: string): number {
   const node = place.fieldNodes[0]!;
   if (place.fieldNodes.length > 1) return count(place, path);
   let counts = known.get(node);
@@ -28,10 +40,10 @@ function count({ fieldNodes, fragments }: Place, path: string): number {
       if (selection.kind === Kind.INLINE_FRAGMENT) look(selection.selectionSet, depth, before);
       else if (selection.kind === Kind.FRAGMENT_SPREAD)
         look(fragments[selection.name.value]!.selectionSet, depth, before);
-      else if (selection.name.value === names[depth]) {
+      else if (path === EVERYTHING || selection.name.value === names[depth]) {
         const here = `${before}.${(selection.alias ?? selection.name).value}`;
-        if (depth === names.length - 1) places.add(here);
-        else if (selection.selectionSet) look(selection.selectionSet, depth + 1, here);
+        if (path === EVERYTHING || depth === names.length - 1) places.add(here);
+        if (selection.selectionSet) look(selection.selectionSet, depth + 1, here);
       }
     }
   }

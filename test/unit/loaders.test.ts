@@ -3,7 +3,12 @@ import type { Cancellation } from '../../src/cancellation.ts';
 import { TimeoutError } from '../../src/errors.ts';
 import { createFairness } from '../../src/features/fairness.ts';
 import { createLoaders } from '../../src/features/loaders.ts';
+import type { Loaders } from '../../src/features/loaders.ts';
 import type { Services } from '../../src/features/services.ts';
+import type { Membership } from '../../src/realtime/source.ts';
+
+/** Of each member one field is shown, and nothing that people are known by. */
+const ROLES = { people: 0, fields: 1 };
 
 /** Loaders over a store that knows every chat; each read is kept with what it was told of who waits. */
 function watchReads(others: object = {}) {
@@ -73,11 +78,69 @@ it('an answer holds twenty thousand members at most', async () => {
     Promise.resolve(ids.flatMap((chatId) => Array.from({ length: 1_000 }, () => ({ chatId }))));
   const { loadersFor } = watchReads({ listMembers });
   const loaders = loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
-  for (let nth = 0; nth < 20; nth += 1) expect(await loaders.members('a')).toHaveLength(1_000);
-  await expect(loaders.members('a')).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+  for (let nth = 0; nth < 20; nth += 1) expect(await loaders.members('a', ROLES)).toHaveLength(1_000);
+  await expect(loaders.members('a', ROLES)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
   const shared = loadersFor();
-  for (let nth = 0; nth < 2; nth += 1) await shared.members('a');
-  await expect(shared.members('a')).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+  for (let nth = 0; nth < 2; nth += 1) await shared.members('a', ROLES);
+  await expect(shared.members('a', ROLES)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+});
+
+it('an answer shows two hundred thousand fields of members at most', async () => {
+  const listMembers = (ids: readonly string[]) =>
+    Promise.resolve(ids.flatMap((chatId) => Array.from({ length: 1_000 }, () => ({ chatId }))));
+  const { loadersFor } = watchReads({ listMembers });
+  const ask = async (loaders: Loaders, chats: number, fields: number) => {
+    for (let nth = 0; nth < chats; nth += 1) await loaders.members('a', { people: 0, fields });
+  };
+  const ofSomebody = () => loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
+  await ask(ofSomebody(), 20, 10);
+  await ask(ofSomebody(), 1, 200);
+  for (const [loaders, chats, fields] of [
+    [ofSomebody(), 19, 11],
+    [ofSomebody(), 1, 201],
+    [loadersFor(), 1, 21],
+  ] as const) {
+    await expect(ask(loaders, chats, fields)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+    expect(loaders.isTooMuch).toBe(true);
+  }
+});
+
+it('an operation loads twenty thousand times at most, the same or another', async () => {
+  const { reads, loadersFor } = watchReads();
+  const code = 'QUERY_TOO_COMPLEX';
+  for (const [loaders, limit] of [
+    [loadersFor({ person: 'somebody', cancellation: { isCancelled: false } }), 20_000],
+    [loadersFor(), 4_000],
+  ] as const) {
+    const loads = Array.from({ length: limit }, (_, nth) => loaders.chat.load(`${nth % 3}`));
+    expect(loaders.isTooMuch).toBe(false);
+    await expect(loaders.user.load('a')).rejects.toMatchObject({ code });
+    await expect(loaders.unread.load({ chatId: '1', userId: 'a' })).rejects.toMatchObject({ code });
+    expect(loaders.isTooMuch).toBe(true);
+    await Promise.all(loads);
+  }
+  expect(reads.map(({ ids }) => ids)).toEqual([
+    ['0', '1', '2'],
+    ['0', '1', '2'],
+  ]);
+});
+
+it('what an operation asks for again while it waits is asked for once, and told to all who asked', async () => {
+  const asked: Array<readonly Membership[]> = [];
+  const findByMemberships = (pairs: readonly Membership[]) => {
+    asked.push(pairs);
+    return Promise.resolve(pairs.map(({ chatId, userId }) => ({ id: chatId, memberId: userId })));
+  };
+  const { reads, loadersFor } = watchReads({ findByMemberships });
+  const { chat, chatOfMember } = loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
+  const [first, again, other] = [chat.load('a'), chat.load('a'), chat.load('b')];
+  expect(again).toBe(first);
+  const pair = () => chatOfMember.load({ chatId: 'a', userId: 'x' });
+  const pairs = [pair(), pair(), chatOfMember.load({ chatId: 'a', userId: 'y' })];
+  expect(await Promise.all([first, again, other])).toEqual([{ id: 'a' }, { id: 'a' }, { id: 'b' }]);
+  expect((await Promise.all(pairs)).map((found) => found!.memberId)).toEqual(['x', 'x', 'y']);
+  expect(reads.map(({ ids }) => ids)).toEqual([['a', 'b']]);
+  expect(asked).toHaveLength(1);
 });
 
 it('the members of many chats are counted before they are read, and read some chats at a time', async () => {
@@ -91,7 +154,7 @@ it('the members of many chats are counted before they are read, and read some ch
   const { loadersFor } = watchReads({ countMembers: sizes, listMembers });
   const ask = (name: string, count: number) => {
     const loaders = loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
-    return Promise.allSettled(Array.from({ length: count }, (_, nth) => loaders.members(`${name} ${nth}`)));
+    return Promise.allSettled(Array.from({ length: count }, (_, nth) => loaders.members(`${name} ${nth}`, ROLES)));
   };
   const [modest, greedy, other] = await Promise.all([ask('small', 30), ask('big', 40), ask('other', 30)]);
   for (const { status } of [...modest, ...other]) expect(status).toBe('fulfilled');
@@ -206,6 +269,50 @@ it('what one person asks for is read by a thousand, in at most their share of st
   await Promise.all(loads);
 });
 
+it('what is asked for again fills no statement, whoever else asks for the same', async () => {
+  const { of, held, turn } = holdReads(2);
+  const [first, second] = [of('ann'), of('ann')];
+  const loads = Array.from({ length: 3_000 }, (_, nth) => first.chat.load(`${nth % 600}`));
+  loads.push(...Array.from({ length: 600 }, (_, nth) => second.chat.load(`${nth % 300}`)));
+  expect(new Set(loads).size).toBe(900);
+  await turn();
+  expect(held.map(({ what }) => what.split(' ').length)).toEqual([600]);
+  held[0]!.answer();
+  const found = await Promise.all(loads);
+  expect(found.map((chat) => chat!.id)).toEqual(loads.map((_, nth) => `${nth < 3_000 ? nth % 600 : nth % 300}`));
+});
+
+it('what is asked for again once its statement is taken has another', async () => {
+  const { of, asked, held, turn } = holdReads(2);
+  const loaders = of('ann');
+  const before = loaders.chat.load('a');
+  await turn();
+  const after = loaders.chat.load('a');
+  expect(after).not.toBe(before);
+  await turn();
+  expect(asked()).toEqual(['a', 'a']);
+  for (const { answer } of held) answer();
+  await Promise.all([before, after]);
+  const later = loaders.chat.load('a');
+  await turn();
+  expect(asked()).toEqual(['a', 'a', 'a']);
+  held[2]!.answer();
+  await later;
+});
+
+it('between a thousand answers and the next, the node does something else', async () => {
+  const { loadersFor } = watchReads();
+  const { chat } = loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
+  const told = [0, 0, 0];
+  for (let nth = 0; nth < 1_800; nth += 1) void chat.load(`${nth % 3}`).then(() => (told[nth % 3]! += 1));
+  const seen = new Set<number>();
+  for (let sum = 0; sum < 1_800; seen.add(sum)) {
+    await new Promise((resolve) => setImmediate(resolve));
+    sum = told.reduce((all, one) => all + one);
+  }
+  expect([...seen].filter((sum) => sum > 0)).toEqual([600, 1_200, 1_800]);
+});
+
 it('a failed batch is told to all who asked, and leaves its place', async () => {
   const findMany = () => Promise.reject(new Error('away'));
   const services = { users: {}, presence: {}, chats: { findMany }, messages: {} } as unknown as Services;
@@ -213,5 +320,6 @@ it('a failed batch is told to all who asked, and leaves its place', async () => 
     person: 'ann',
     cancellation: { isCancelled: false },
   });
-  for (let nth = 0; nth < 3; nth += 1) await expect(loaders.chat.load('a')).rejects.toThrow('away');
+  for (let nth = 0; nth < 3; nth += 1)
+    for (const load of [loaders.chat.load('a'), loaders.chat.load('a')]) await expect(load).rejects.toThrow('away');
 });

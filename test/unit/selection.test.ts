@@ -1,10 +1,10 @@
 import { Kind, parse } from 'graphql';
 import type { FieldNode, FragmentDefinitionNode } from 'graphql';
 import { expect, it } from 'vitest';
-import { timesSelected } from '../../src/graphql/selection.ts';
+import { fieldsSelected, timesSelected } from '../../src/graphql/selection.ts';
 
-/** Of all fields of the operation that are called `page`. */
-function count(text: string, path = 'edges.node.body'): number {
+/** All fields of the operation, as if they were one. */
+function readPlace(text: string) {
   const fragments: Record<string, FragmentDefinitionNode> = {};
   const fieldNodes: FieldNode[] = [];
   for (const node of parse(text).definitions) {
@@ -12,9 +12,7 @@ function count(text: string, path = 'edges.node.body'): number {
     if (node.kind === Kind.OPERATION_DEFINITION)
       for (const field of node.selectionSet.selections) if (field.kind === Kind.FIELD) fieldNodes.push(field);
   }
-  const first = timesSelected({ fieldNodes, fragments }, path);
-  expect(timesSelected({ fieldNodes, fragments }, path)).toBe(first);
-  return first;
+  return { fieldNodes, fragments };
 }
 
 it.each([
@@ -28,5 +26,24 @@ it.each([
   [2, '{ page { edges { node { body } } } page { edges { node { too: body } } } }'],
   [0, '{ page { edges { node { chat { page { edges { node { body } } } } } } } }'],
 ])('%d: %s', (times, text) => {
-  expect(count(text)).toBe(times);
+  const place = readPlace(text);
+  for (let turn = 0; turn < 2; turn += 1) expect(timesSelected(place, 'edges.node.body')).toBe(times);
+});
+
+it.each([
+  [0, '{ list }'],
+  [2, '{ list { role joinedAt } }'],
+  [3, '{ list { role again: role role more: role } }'],
+  [4, '{ list { user { id firstName name: firstName } } }'],
+  [7, '{ list { user { id ...F } who: user { ...F } } } fragment F on User { firstName ... { lastName: avatarUrl } }'],
+  [3, '{ list { ...M } } fragment M on ChatMember { role ...N } fragment N on ChatMember { user { id } role }'],
+  [3, '{ list { role user { id } } list { role user { id } } }'],
+  [4, '{ list { role user { id } } list { user { firstName } } }'],
+  [2, '{ list { role @skip(if: true) joinedAt @include(if: false) } }'],
+])('%d beneath it: %s', (fields, text) => {
+  const place = readPlace(text);
+  for (let turn = 0; turn < 2; turn += 1) {
+    expect(fieldsSelected(place)).toBe(fields);
+    expect(timesSelected(place, 'user.email')).toBe(0);
+  }
 });

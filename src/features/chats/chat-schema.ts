@@ -1,7 +1,7 @@
 import { builder } from '../../graphql/builder.ts';
 import { followLive, requireViewer, VIEWER_DEPENDENT } from '../../graphql/context.ts';
 import { readCursor, readPageRequest, stringCursors, toConnection } from '../../graphql/pagination.ts';
-import { timesSelected } from '../../graphql/selection.ts';
+import { fieldsSelected, timesSelected } from '../../graphql/selection.ts';
 import { readId } from '../../input-rules.ts';
 import { User } from '../users/user-schema.ts';
 import type { ActivityKey, ChatRow, MemberRow } from './chat-store.ts';
@@ -47,7 +47,8 @@ export const Chat = builder.objectRef<ChatRow>('Chat').implement({
     members: t.field({
       type: [ChatMember],
       description: 'In the order in which they came.',
-      resolve: (chat, _args, { loaders }, info) => loaders.members(chat.id, timesSelected(info, 'user')),
+      resolve: (chat, _args, { loaders }, info) =>
+        loaders.members(chat.id, { people: timesSelected(info, 'user'), fields: fieldsSelected(info) }),
     }),
     unreadCount: t.int({
       extensions: VIEWER_DEPENDENT,
