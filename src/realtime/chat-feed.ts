@@ -43,6 +43,8 @@ export interface ChatFeedOptions<Message> {
 
 /** Of one kind. The clients of a chat ask a few things; each lane of somebody who asks a thousand has work of its own. */
 const MAX_LANES = 20;
+/** Of them, opened by one person: nobody takes all of them from the others. */
+const LANES_OF_ONE = 4;
 
 /**
  * What one node knows of one chat that somebody here listens to. The tails hold everything up to `head`; whoever was
@@ -83,11 +85,13 @@ export class ChatFeed<Message extends FeedMessage> {
     return listener.memberAsOf >= this.head.membersRevision;
   }
 
-  /** Null: there are too many, and the listener reads for itself. */
-  laneOf(kind: FeedKind, { key, createAnswer }: Share<Message>): Lane<Message> | null {
-    const standing = this.#lanes[kind].get(key);
+  /** Null: there are too many, or too many that this person has opened, and the listener reads for itself. */
+  laneOf(kind: FeedKind, { key, createAnswer }: Share<Message>, userId: string): Lane<Message> | null {
+    const lanes = this.#lanes[kind];
+    const standing = lanes.get(key);
     if (standing) return standing;
-    if (this.#lanes[kind].size >= MAX_LANES) return null;
+    const ownLanes = [...lanes.values()].filter(({ openedBy }) => openedBy === userId);
+    if (lanes.size >= MAX_LANES || ownLanes.length >= LANES_OF_ONE) return null;
     const lane = new Lane<Message>({
       tail: this.tails[kind],
       answer: createAnswer(),
@@ -95,9 +99,10 @@ export class ChatFeed<Message extends FeedMessage> {
       mayHear: (listener) => this.isKnownMember(listener),
       onFailure: this.#onFailure,
       metrics: this.#metrics,
-      onEmpty: () => void this.#lanes[kind].delete(key),
+      onEmpty: () => void lanes.delete(key),
+      openedBy: userId,
     });
-    this.#lanes[kind].set(key, lane);
+    lanes.set(key, lane);
     return lane;
   }
 

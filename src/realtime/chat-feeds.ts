@@ -235,7 +235,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
         kind,
         position: after,
         memberAsOf: head.membersRevision,
-        lane: share ? feed.laneOf(kind, share) : null,
+        lane: share ? feed.laneOf(kind, share, userId) : null,
         waitsInLane: false,
         batch: FIRST_BATCH,
         outlet: share?.outlet ?? null,

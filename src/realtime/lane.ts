@@ -35,6 +35,8 @@ export interface LaneOptions<Message> {
   metrics: Metrics;
   /** The last listener has gone. */
   onEmpty: () => void;
+  /** Who was the first to ask. */
+  openedBy: string;
 }
 
 /** Messages answered together. */
@@ -64,6 +66,10 @@ export class Lane<Message> {
 
   constructor(options: LaneOptions<Message>) {
     this.#options = options;
+  }
+
+  get openedBy(): string {
+    return this.#options.openedBy;
   }
 
   add(listener: Listener<Message>): void {

@@ -387,13 +387,20 @@ describe('an answer that waits for its turn', () => {
 });
 
 describe('in a feed of which too many ask different things', () => {
-  const listenAll = (listen: ReturnType<typeof setUp>['listen'], kind: FeedKind = 'added') =>
-    Array.from({ length: 50 }, (_, nth) => listen('ann', { key: `question ${nth}`, kind, after: 0 }));
+  const PEOPLE = Array.from({ length: 10 }, (_, nth) => `person ${nth}`);
+
+  function listenAll({ truth, listen }: ReturnType<typeof setUp>, kind: FeedKind = 'added', people = PEOPLE) {
+    for (const person of people) truth.setMember(person, true);
+    return Array.from({ length: 50 }, (_, nth) =>
+      listen(people[nth % people.length]!, { key: `question ${nth}`, kind, after: 0 }),
+    );
+  }
 
   it('the first share answers, and all are told everything once, in order', async () => {
     for (const breathe of [createBreather(), createBreather(0)]) {
-      const { listen, asked, say } = setUp(breathe);
-      const all = listenAll(listen);
+      const stage = setUp(breathe);
+      const { listen, asked, say } = stage;
+      const all = listenAll(stage);
       const [early, late] = [listen('bob', { key: 'question 3' }), listen('bob', { key: 'question 49' })];
       await turn();
       for (let nth = 0; nth < 30; nth += 1) {
@@ -411,10 +418,22 @@ describe('in a feed of which too many ask different things', () => {
     }
   });
 
+  it('one person alone leaves room for what others ask', async () => {
+    const stage = setUp();
+    const all = listenAll(stage, 'added', ['bob']);
+    const ann = stage.listen('ann', { key: 'question 49' });
+    await turn();
+    stage.say();
+    await until(() => [...all, ann].every(({ heard }) => heard.length > 0));
+    expect(new Set(stage.asked.map((question) => question.split(' ')[1])).size).toBe(5);
+    expect(ann.heard).toEqual([['1']]);
+  });
+
   it('others may share when they have left, and in the feed’s other kind', async () => {
-    const { truth, feeds, listen, say } = setUp();
-    const all = listenAll(listen);
-    const [update] = listenAll(listen, 'updated');
+    const stage = setUp();
+    const { truth, feeds, listen, say } = stage;
+    const all = listenAll(stage);
+    const [update] = listenAll(stage, 'updated');
     await turn();
     await all[0]!.leave();
     const late = listen('bob', { key: 'question 100' });
