@@ -9,6 +9,7 @@ import { RateLimitedError } from './errors.ts';
 import { createFairness } from './features/fairness.ts';
 import { createLoaders } from './features/loaders.ts';
 import { createServices } from './features/services.ts';
+import { EVENT_LIMITS } from './features/tally.ts';
 import type { Context, Line } from './graphql/context.ts';
 import { Deadline } from './graphql/deadline.ts';
 import { createDeadlines } from './graphql/deadlines.ts';
@@ -108,7 +109,11 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
 
   const loadersFor = createLoaders(services, { fairness });
   // Subscriptions read until there is an answer, operations once.
-  const liveLoaders = createLoaders(services, { fairness, run: (read) => readPatiently(read, isUnavailable) });
+  const liveLoaders = createLoaders(services, {
+    fairness,
+    limits: EVENT_LIMITS,
+    run: (read) => readPatiently(read, isUnavailable),
+  });
 
   function createContext(
     viewer: Viewer | null,

@@ -10,7 +10,7 @@ import { createFairness } from './fairness.ts';
 import type { Fairness } from './fairness.ts';
 import type { Shares } from './shares.ts';
 import { LIMITS, SHARED_LIMITS } from './tally.ts';
-import type { Tally } from './tally.ts';
+import type { Limits, Tally } from './tally.ts';
 import type { Page, PageRequest } from '../persistence/paging.ts';
 import type { MemberRow, ReadFloor } from './chats/chat-store.ts';
 import type { MessageView } from './messages/message-store.ts';
@@ -57,6 +57,8 @@ interface LoadersOptions {
   /** Default: nobody else reads. */
   fairness?: Fairness;
   run?: Run;
+  /** Of who asks. Default: those of an operation. */
+  limits?: Limits;
 }
 
 /**
@@ -66,10 +68,10 @@ interface LoadersOptions {
  */
 export function createLoaders(
   services: Services,
-  { fairness = createFairness(Infinity), run = (read) => read() }: LoadersOptions = {},
+  { fairness = createFairness(Infinity), run = (read) => read(), limits = LIMITS }: LoadersOptions = {},
 ): (asker?: Asker) => Loaders {
   const batches = createBatches(services, fairness.shares, run);
-  return (asker) => new Loaders({ services, batches, fairness, run }, asker);
+  return (asker) => new Loaders({ services, batches, fairness, run, limits }, asker);
 }
 
 type Batches = ReturnType<typeof createBatches>;
@@ -108,6 +110,7 @@ interface Sources {
   batches: Batches;
   fairness: Fairness;
   run: Run;
+  limits: Limits;
 }
 
 /** The loaders of one operation or event. A loader is made when it is asked for: most operations need one or two. */
@@ -123,7 +126,7 @@ export class Loaders {
 
   constructor(sources: Sources, asker: Asker | undefined) {
     this.#sources = sources;
-    const limits = asker ? LIMITS : SHARED_LIMITS;
+    const limits = asker ? sources.limits : SHARED_LIMITS;
     this.#turn = { rank: sources.fairness.nextRank(), cancellation: asker?.cancellation };
     this.#tally = {
       person: asker?.person ?? EVERYBODY,

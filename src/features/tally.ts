@@ -17,16 +17,18 @@ export interface Limits {
 export const LIMITS: Limits = {
   reads: 200,
   members: 20_000,
-  values: 200_000,
-  loads: 20_000,
+  values: 60_000,
+  loads: 100_000,
   characters: 4_000_000,
 };
+/** Of an event, which comes as often as somebody writes. */
+export const EVENT_LIMITS: Limits = { ...LIMITS, members: 2_000, values: 20_000, loads: 20_000 };
 /** Of an answer that is kept for many: when it turns out to be more, each of them is answered alone. */
 export const SHARED_LIMITS: Limits = {
   reads: 0,
   members: 2_000,
   values: 20_000,
-  loads: 4_000,
+  loads: 20_000,
   characters: 400_000,
 };
 

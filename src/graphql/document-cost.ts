@@ -1,10 +1,22 @@
-import { getNamedType, getNullableType, getOperationAST, isListType, isObjectType, Kind } from 'graphql';
+import {
+  getNamedType,
+  getNullableType,
+  getOperationAST,
+  isListType,
+  isObjectType,
+  Kind,
+  OperationTypeNode,
+} from 'graphql';
 import type { DocumentNode, FieldNode, GraphQLField, GraphQLSchema, SelectionSetNode } from 'graphql';
 import type { GraphQLNamedType, ValueNode, VariableDefinitionNode } from 'graphql';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './pagination.ts';
 
 /** Fields that one answer may hold, each counted as often as the pages around it have items. */
 const MAX_COST = 100_000;
+/** The same of an event, which comes as often as somebody writes. */
+const MAX_COST_OF_EVENT = 10_000;
+
+const { SUBSCRIPTION } = OperationTypeNode;
 
 /** How long a list is taken to be that has no pages, such as the members of a chat. */
 const UNPAGED_LENGTH = 50;
@@ -18,7 +30,8 @@ interface Operation {
 
 /** Whether it would answer too much: a page of pages of pages. Sound documents only: it trusts validation. */
 export function isTooExpensive(operation: Operation): boolean {
-  return measureCost(operation) > MAX_COST;
+  const isOfEvents = getOperationAST(operation.document, operation.operationName)?.operation === SUBSCRIPTION;
+  return measureCost(operation) > (isOfEvents ? MAX_COST_OF_EVENT : MAX_COST);
 }
 
 function measureCost({ schema, document, operationName, variableValues }: Operation): number {

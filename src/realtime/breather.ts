@@ -1,7 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Called before each piece of work. Undefined: it may begin at once; else when the promise is resolved. */
-export type Breathe = () => Promise<void> | undefined;
+/**
+ * Called before each piece of work, with the one for whom it is done: somebody, or a chat. Undefined: it may begin at
+ * once; else when the promise is resolved.
+ */
+export type Breathe = (whom: string) => Promise<void> | undefined;
 
 /** What everybody else on the node waits for at the most, and a long piece of work. */
 const MAX_MS = 10;
@@ -11,12 +14,13 @@ const AT_ONCE = 4;
 
 /**
  * Keeps the event loop turning, however much there is to do for subscribers at the same time. What one turn has no room
- * for stands in a queue, and whoever comes meanwhile stands behind it. Those in the queue are let go one after the
- * other, each when all that the one before could do without waiting is done: only then does the clock tell what is
- * left of the turn.
+ * for stands in a queue, and whoever comes meanwhile stands behind it; of those for whom much is to be done one piece is
+ * done in turn with the others'. Those in the queue are let go one after the other, each when all that the one before
+ * could do without waiting is done: only then does the clock tell what is left of the turn.
  */
 export function createBreather(maxMs = MAX_MS): Breathe {
-  const queue = new Set<() => void>();
+  /** By whom they are for, in the order in which those have their turn. */
+  const queues = new Map<string, Set<() => void>>();
   let isLettingGo = false;
   /** When the first in this turn was let go; null: nobody was. */
   let began: number | null = null;
@@ -35,17 +39,21 @@ export function createBreather(maxMs = MAX_MS): Breathe {
   const isUsedUp = () => began !== null && performance.now() - began >= maxMs;
 
   async function letAllGo() {
-    for (const go of queue) {
+    for (const [whom, queue] of queues) {
       await allPromises();
       while (isUsedUp()) await nextTurn();
-      queue.delete(go);
+      // Behind the others, whom the loop comes to as well.
+      queues.delete(whom);
+      const [go] = queue;
+      queue.delete(go!);
+      if (queue.size > 0) queues.set(whom, queue);
       count();
-      go();
+      go!();
     }
     isLettingGo = false;
   }
 
-  return () => {
+  return (whom) => {
     if (!isLettingGo) {
       if (letGo < AT_ONCE && !isUsedUp()) {
         count();
@@ -54,7 +62,11 @@ export function createBreather(maxMs = MAX_MS): Breathe {
       isLettingGo = true;
       queueMicrotask(() => void letAllGo());
     }
-    return new Promise((resolve) => queue.add(resolve));
+    return new Promise((resolve) => {
+      const queue = queues.get(whom);
+      if (queue) queue.add(resolve);
+      else queues.set(whom, new Set([resolve]));
+    });
   };
 }
 

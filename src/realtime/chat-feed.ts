@@ -95,7 +95,7 @@ export class ChatFeed<Message extends FeedMessage> {
     const lane = new Lane<Message>({
       tail: this.tails[kind],
       answer: createAnswer(),
-      breathe: this.#breathe,
+      breathe: () => this.#breathe(this.chatId),
       mayHear: (listener) => this.isKnownMember(listener),
       onFailure: this.#onFailure,
       metrics: this.#metrics,

@@ -241,7 +241,7 @@ export function createChatFeeds<Message extends FeedMessage>(options: ChatFeedsO
         outlet: share?.outlet ?? null,
         cursor: new LiveCursor<Message>({
           read: () => readBehind(feed, listener),
-          breathe,
+          breathe: () => breathe(userId),
           isTransient: options.isTransient,
           onTaken,
           onEnd() {

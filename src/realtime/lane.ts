@@ -1,6 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Metrics } from '../metrics/metrics.ts';
-import type { Breathe } from './breather.ts';
 import type { Listener } from './chat-feed.ts';
 import { Pieces } from './pieces.ts';
 import type { Tail } from './tail.ts';
@@ -27,7 +26,7 @@ export interface LaneOptions<Message> {
   tail: Tail<Message>;
   answer: Answer<Message>;
   /** What each answer waits for before it is made. */
-  breathe: Breathe;
+  breathe: () => Promise<void> | undefined;
   /** Whether the listener was found among the members that the feed's head names. */
   mayHear: (listener: Listener<Message>) => boolean;
   /** The answers could not be made; the listeners read for themselves. */

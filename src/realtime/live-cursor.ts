@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Breathe } from './breather.ts';
 import { RETRY_MS } from './patience.ts';
 
 export interface LiveCursorOptions<Item> {
@@ -8,7 +7,7 @@ export interface LiveCursorOptions<Item> {
   /** Whether a failed read is worth another try: the database is away, and will be back. */
   isTransient: (error: unknown) => boolean;
   /** What an item waits for before the consumer is given it, who then has work to do. Default: nothing. */
-  breathe?: Breathe;
+  breathe?: () => Promise<void> | undefined;
   /** Asked when the next item has waited: whether it is to be given to nobody any more. Default: never. */
   isOutdated?: () => boolean;
   /** Called for each item that the consumer takes. */

@@ -203,7 +203,7 @@ export function createUserFeeds<Message extends FeedMessage>(options: UserFeedsO
             throw error;
           }
         },
-        breathe,
+        breathe: () => breathe(userId),
         // The person may have been removed while it waited: it is read again, with the right to see it.
         isOutdated() {
           if (inHand === undefined || feed.watched.has(inHand)) return false;

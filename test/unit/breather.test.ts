@@ -12,8 +12,8 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks());
 
 /** Work that goes on by promises, as an execution does, and takes its time in the last of them. */
-async function work(breathe: Breathe, ms: number, onDone: () => void): Promise<void> {
-  const wait = breathe();
+async function work(breathe: Breathe, ms: number, onDone: () => void, whom = 'ann'): Promise<void> {
+  const wait = breathe(whom);
   if (wait) await wait;
   for (let step = 0; step < 10; step += 1) await Promise.resolve();
   now += ms;
@@ -25,7 +25,7 @@ describe('a breather', () => {
     const breathe = createBreather(10);
     for (let turns = 0; turns < 20; turns += 1) {
       for (let nth = 0; nth < 3; nth += 1) {
-        expect(breathe()).toBeUndefined();
+        expect(breathe('ann')).toBeUndefined();
         now += 3;
       }
       await nextTurn();
@@ -35,10 +35,10 @@ describe('a breather', () => {
 
   it('lets whoever comes when the turn is used up go on in the next', async () => {
     const breathe = createBreather(10);
-    expect(breathe()).toBeUndefined();
+    expect(breathe('ann')).toBeUndefined();
     now += 10;
     let isLetGo = false;
-    const wait = breathe()!.then(() => (isLetGo = true));
+    const wait = breathe('ann')!.then(() => (isLetGo = true));
     for (let step = 0; step < 100; step += 1) await Promise.resolve();
     await new Promise<void>((resolve) => process.nextTick(resolve));
     expect(isLetGo).toBe(false);
@@ -76,12 +76,25 @@ describe('a breather', () => {
     expect(begun).toEqual(Array.from({ length: 300 }, (_, nth) => nth));
   });
 
+  it('lets nobody wait for all that is done for somebody else', async () => {
+    const breathe = createBreather(10);
+    const done: string[] = [];
+    const come = (whom: string) => work(breathe, 1, () => done.push(whom), whom);
+    const all = Array.from({ length: 100 }, () => come('ann'));
+    all.push(come('bob'), come('carl'), come('bob'));
+    await Promise.all(all);
+    // Four of hers began at once.
+    expect(done.slice(4, 9)).toEqual(['ann', 'bob', 'carl', 'ann', 'bob']);
+    expect(done.slice(9).every((whom) => whom === 'ann')).toBe(true);
+    expect(done).toHaveLength(103);
+  });
+
   it('lets one begin when the one before has done what it could', async () => {
     const breathe = createBreather(10);
     let underWay = 0;
     let most = 0;
     const one = async () => {
-      const wait = breathe();
+      const wait = breathe('ann');
       if (wait) await wait;
       most = Math.max(most, (underWay += 1));
       for (let step = 0; step < 50; step += 1) await Promise.resolve();

@@ -5,13 +5,14 @@ import { createFairness } from '../../src/features/fairness.ts';
 import { createLoaders } from '../../src/features/loaders.ts';
 import type { Loaders } from '../../src/features/loaders.ts';
 import type { Services } from '../../src/features/services.ts';
+import { EVENT_LIMITS } from '../../src/features/tally.ts';
 import type { Membership } from '../../src/realtime/source.ts';
 
 /** Of each member one field is shown, and nothing that people are known by. */
 const ROLES = { people: 0, fields: 1 };
 
 /** Loaders over a store that knows every chat; each read is kept with what it was told of who waits. */
-function watchReads(others: object = {}) {
+function watchReads(others: object = {}, options: Parameters<typeof createLoaders>[1] = {}) {
   const reads: Array<{ ids: readonly string[]; cancellation: Cancellation | undefined }> = [];
   const findMany = (ids: readonly string[], cancellation: Cancellation | undefined) => {
     reads.push({ ids, cancellation });
@@ -19,7 +20,7 @@ function watchReads(others: object = {}) {
   };
   const other = { findMany: () => Promise.resolve([]) };
   const services = { users: other, presence: other, chats: { ...other, ...others, findMany }, messages: other };
-  return { reads, loadersFor: createLoaders(services as unknown as Services) };
+  return { reads, loadersFor: createLoaders(services as unknown as Services, options) };
 }
 
 it('a read that several operations share is cancelled when all of them are', async () => {
@@ -85,7 +86,7 @@ it('an answer holds twenty thousand members at most', async () => {
   await expect(shared.members('a', ROLES)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
 });
 
-it('an answer shows two hundred thousand fields of members at most', async () => {
+it('an answer shows sixty thousand fields of members at most, an event and an answer for many a third of that', async () => {
   const listMembers = (ids: readonly string[]) =>
     Promise.resolve(ids.flatMap((chatId) => Array.from({ length: 1_000 }, () => ({ chatId }))));
   const { loadersFor } = watchReads({ listMembers });
@@ -93,11 +94,16 @@ it('an answer shows two hundred thousand fields of members at most', async () =>
     for (let nth = 0; nth < chats; nth += 1) await loaders.members('a', { people: 0, fields });
   };
   const ofSomebody = () => loadersFor({ person: 'somebody', cancellation: { isCancelled: false } });
-  await ask(ofSomebody(), 20, 10);
-  await ask(ofSomebody(), 1, 200);
+  await ask(ofSomebody(), 20, 3);
+  await ask(ofSomebody(), 1, 60);
+  const { loadersFor: loadersOfEvents } = watchReads({ listMembers }, { limits: EVENT_LIMITS });
+  const ofEvent = () => loadersOfEvents({ person: 'somebody', cancellation: { isCancelled: false } });
+  await ask(ofEvent(), 2, 10);
   for (const [loaders, chats, fields] of [
-    [ofSomebody(), 19, 11],
-    [ofSomebody(), 1, 201],
+    [ofSomebody(), 19, 4],
+    [ofSomebody(), 1, 61],
+    [ofEvent(), 3, 1],
+    [ofEvent(), 1, 21],
     [loadersFor(), 1, 21],
   ] as const) {
     await expect(ask(loaders, chats, fields)).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
@@ -105,12 +111,12 @@ it('an answer shows two hundred thousand fields of members at most', async () =>
   }
 });
 
-it('an operation loads twenty thousand times at most, the same or another', async () => {
+it('an operation loads a hundred thousand times at most, an answer for many a fifth of that, the same or another', async () => {
   const { reads, loadersFor } = watchReads();
   const code = 'QUERY_TOO_COMPLEX';
   for (const [loaders, limit] of [
-    [loadersFor({ person: 'somebody', cancellation: { isCancelled: false } }), 20_000],
-    [loadersFor(), 4_000],
+    [loadersFor({ person: 'somebody', cancellation: { isCancelled: false } }), 100_000],
+    [loadersFor(), 20_000],
   ] as const) {
     const loads = Array.from({ length: limit }, (_, nth) => loaders.chat.load(`${nth % 3}`));
     expect(loaders.isTooMuch).toBe(false);
