@@ -1,4 +1,5 @@
 import { createFairLimiter } from '../limiter.ts';
+import { createBreather } from '../realtime/breather.ts';
 import { Shares } from './shares.ts';
 
 /**
@@ -15,6 +16,8 @@ export function createFairness(share: number) {
     /** By session, for what ends sessions: whoever has a token that was stolen keeps nobody from it. */
     sessionTurns: createFairLimiter(1),
     shares: new Shares(share),
+    /** For long work without a statement. */
+    breathe: createBreather(),
     /** What was begun first goes on first: else everything would be kept at once that was read for what is not done. */
     nextRank: () => (operations += 1),
   };

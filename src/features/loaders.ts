@@ -36,6 +36,9 @@ const EVERYBODY = 'everybody';
 /** Of those reads of one operation: the others need connections, too. */
 const READS_AT_ONCE = 3;
 
+/** Of more fields of members, what an answer shows is shown in turn with what else is to be done. */
+const VALUES_AT_ONCE = 2_000;
+
 /** About what the names, the id and the times of a person come to. */
 const PROFILE_CHARACTERS = 200;
 
@@ -235,6 +238,8 @@ export class Loaders {
     if (tally.values > tally.limits.values) throw this.#tooMuch();
     tally.charactersTold += people * members.length * PROFILE_CHARACTERS;
     this.#checkCharacters();
+    // They are shown without a pause, whoever else waits.
+    if (fields * members.length > VALUES_AT_ONCE) await this.#sources.fairness.breathe(tally.person);
     return members;
   }
 

@@ -15,7 +15,6 @@ import { isUnavailable } from '../persistence/prisma-errors.ts';
 import type { CancellableQuery } from '../persistence/query.ts';
 import type { RateLimits } from '../rate-limits/rate-limits.ts';
 import type { Broker } from '../realtime/broker.ts';
-import { createBreather } from '../realtime/breather.ts';
 import { createChangeAnnouncer } from '../realtime/change-announcer.ts';
 import { createChatFeeds } from '../realtime/chat-feeds.ts';
 import type { FeedSource } from '../realtime/source.ts';
@@ -90,7 +89,7 @@ export function createServices({
     charactersOf: ({ body, extraData }: MessageRow) => body.length + jsonLength(extraData),
     inTurn: <T>(userId: string, read: () => Promise<T>) =>
       fairness.turns(userId, { rank: fairness.nextRank(), cancellation: undefined }, read),
-    breathe: createBreather(),
+    breathe: fairness.breathe,
     isTransient: isUnavailable,
     onFailure: (error: unknown) => logger.warn({ err: error }, 'a feed was not read; the sweep tries again'),
   };

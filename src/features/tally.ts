@@ -17,8 +17,8 @@ export interface Limits {
 export const LIMITS: Limits = {
   reads: 200,
   members: 20_000,
-  values: 60_000,
-  loads: 100_000,
+  values: 200_000,
+  loads: 200_000,
   characters: 4_000_000,
 };
 /** Of an event, which comes as often as somebody writes. */

@@ -144,8 +144,8 @@ describe.runIf(backend === 'distributed')('everybody in many crowds', () => {
     [
       'one thing about each under many names',
       12,
-      `role ${aliases(4, 'joinedAt')}`,
-      `__typename role lastReadSeq joinedAt ${aliases(4, 'joinedAt')}`,
+      `role ${aliases(10, 'joinedAt')}`,
+      `__typename role lastReadSeq joinedAt ${aliases(15, 'joinedAt')}`,
     ],
   ])('with %s, is too much', async (_what, crowds, enough, tooMuch) => {
     expect(await everybody(crowds, enough)).not.toHaveProperty('errors');
