@@ -270,6 +270,22 @@ it.each(['ws', 'sse'] as const)(
   },
 );
 
+it('a subscription may ask for a tenth of what a query may', async () => {
+  const { id: chatId } = await openGroup(ann, []);
+  const pages = (last: number) => messages(`last: ${last}`, `chat { ${messages(`last: ${last}`, 'seq')} }`);
+  const follow = async (last: number) => {
+    const query = `subscription ($chatId: ID!) { messageAdded(chatId: $chatId) { chat { ${pages(last)} } } }`;
+    return ann.client().subscribe<unknown, object>(query, { chatId });
+  };
+  const enough = await follow(50);
+  const first = enough.next();
+  await expect((await follow(80)).next()).rejects.toMatchObject({ code: 'QUERY_TOO_COMPLEX' });
+  await ann.client().request(`query ($chatId: ID!) { chat(id: $chatId) { ${pages(80)} } }`, { chatId });
+  await send(ann, { id: chatId }, 'hello');
+  expect(await first).toHaveProperty('messageAdded.chat');
+  await enough.close();
+});
+
 it.each(['ws', 'sse'] as const)('a subscription of too many lines is refused over %s', async (transport) => {
   const { id: chatId } = await openGroup(ann, []);
   const query = `subscription ($chatId: ID!) {${'\n'.repeat(1_000)} messageAdded(chatId: $chatId) { body } }`;
