@@ -148,9 +148,10 @@ export function createScreen(page: Page) {
 async function readAll(scroller: Locator): Promise<Row[]> {
   await eventually(
     async () => {
-      await scroller.evaluate((element) => (element.scrollTop = 0));
+      const top = await scroller.evaluate(scrollToTop);
       const isWhole = await scroller.getByText('Beginning of the conversation').isVisible();
-      if (!isWhole) throw new Error('older messages have not come');
+      // Those that come above keep what is read where it is.
+      if (!isWhole || top > 0) throw new Error('older messages have not come');
     },
     { deadlineMs: 30_000 },
   );
@@ -166,6 +167,15 @@ async function readAll(scroller: Locator): Promise<Row[]> {
     if (text === undefined) throw new Error(`no author, time and text in the name of a message: ${name}`);
     return { mine: author === 'You', text };
   });
+}
+
+/** In the page: answers where it is a moment later. */
+async function scrollToTop(element: Element): Promise<number> {
+  element.scrollTop = 0;
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  await frame();
+  await frame();
+  return element.scrollTop;
 }
 
 /** In the page: what is shown now, once it stands. */
