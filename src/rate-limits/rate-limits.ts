@@ -101,7 +101,7 @@ const DAY = 86_400;
  *
  * **Live connections** to one node: 50 of one user, 1,000 sockets from one address. **Connections** of any kind to one
  * node: by setting, 2,000 from one address and 10,000 in all. **Operations** that one node has not answered, subscriptions
- * apart: 100 of one user and 50 of one session, 200 from one address of people who are not signed in. **Subscriptions** on
+ * apart: 150 of one user and 100 of one session, 200 from one address of people who are not signed in. **Subscriptions** on
  * one node: 200 of one user.
  *
  * An address is an IPv4 address or the /64 of an IPv6 address: one customer's.
@@ -121,8 +121,8 @@ const ALLOWANCES = {
   'password.account': { points: 10 * GUESS, seconds: 15 * MINUTE },
 } as const;
 
-const USER_OPERATIONS = 100;
-const SESSION_OPERATIONS = 50;
+const USER_OPERATIONS = 150;
+const SESSION_OPERATIONS = 100;
 const USER_SUBSCRIPTIONS = 200;
 const ADDRESS_OPERATIONS = 200;
 const USER_CONNECTIONS = 50;

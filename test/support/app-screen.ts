@@ -169,12 +169,11 @@ async function readAll(scroller: Locator): Promise<Row[]> {
   });
 }
 
-/** In the page: answers where it is a moment later. */
+/** In the page: answers where it is, once nothing that comes above moves it any more. */
 async function scrollToTop(element: Element): Promise<number> {
   element.scrollTop = 0;
-  const frame = () => new Promise((done) => requestAnimationFrame(done));
-  await frame();
-  await frame();
+  for (let looks = 0; looks < 10 && element.scrollTop === 0; looks += 1)
+    await new Promise((done) => setTimeout(done, 50));
   return element.scrollTop;
 }
 

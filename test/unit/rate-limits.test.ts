@@ -188,7 +188,9 @@ describe('somebody signed in', () => {
 
 describe('what stands on one node', () => {
   it.each([
-    ['userOperations', 100, 'account', 'execute'],
+    ['userOperations', 150, 'account', 'execute'],
+    ['sessionOperations', 100, 'session', 'execute'],
+    ['userSubscriptions', 200, 'account', 'subscribe'],
     ['addressOperations', 200, 'address', 'execute'],
     ['userConnections', 50, 'account', 'connect'],
     ['addressSockets', 1_000, 'address', 'connect'],
