@@ -16,5 +16,10 @@ export function declaredVariables(
   return declared;
 }
 
+/** What variables must be, and extensions: GraphQL over HTTP, "Request parameters". */
+export function isRecordOrNone(value: unknown): boolean {
+  return value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
+}
+
 /** As by assignment, also of `__proto__`. */
 const PLAIN = { configurable: true, enumerable: true, writable: true };

@@ -21,7 +21,7 @@ import type { GraphQLParams, Plugin } from 'graphql-yoga';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createExecute } from './compiled-operations.ts';
 import type { Context } from './context.ts';
-import { declaredVariables } from './declared-variables.ts';
+import { declaredVariables, isRecordOrNone } from './declared-variables.ts';
 import { timedOut } from './deadlines.ts';
 import type { Deadlines } from './deadlines.ts';
 import { createDocumentCache } from './document-cache.ts';
@@ -184,10 +184,6 @@ function withoutTheRest(given: GraphQLParams, parse: Operations['parse'], text: 
     return params;
   }
   return { ...params, variables: operation ? declaredVariables(operation, params.variables) : undefined };
-}
-
-export function isRecordOrNone(value: unknown): boolean {
-  return value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
 }
 
 /** The same stages for what comes by Yoga. Subscriptions are its own; what they may ask for is not. */

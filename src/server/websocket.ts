@@ -223,6 +223,7 @@ function makeProtocol(options: WebSocketOptions) {
       try {
         return await operationPlaces.during(viewer!, () => (args.rootValue as Enveloped).execute(args));
       } catch (error) {
+        // An answer as any other: what is thrown here would end the socket.
         return { errors: [error as GraphQLError] };
       }
     },
