@@ -1,3 +1,4 @@
+import type { Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AppScreen } from '../support/app-screen.ts';
 import { apolloManifest, CLIENT_MANIFEST, readTexts, textsOfHelpers, writeManifest } from '../support/manifest.ts';
@@ -105,8 +106,25 @@ describe('from signing up to signing out', () => {
     }
   });
 
-  it('who signs out leaves nothing behind', async () => {
+  it('what can be tapped stays where it is when the profile comes', async () => {
     await annsPhone.back();
+    const { page } = annsPhone;
+    const held: Route[] = [];
+    await page.route('**/graphql', async (route) => {
+      if (route.request().postDataJSON().operationName === 'Viewer') held.push(route);
+      else await route.continue();
+    });
+    await annsPhone.openTab('Profile');
+    await page.getByRole('status', { name: 'Loading your profile' }).waitFor();
+    const signOut = page.getByRole('button', { name: 'Sign out' });
+    const before = await signOut.boundingBox();
+    for (const route of held) await route.continue();
+    await page.getByText(ann.email).waitFor();
+    expect(await signOut.boundingBox()).toEqual(before);
+    await page.unroute('**/graphql');
+  });
+
+  it('who signs out leaves nothing behind', async () => {
     await annsPhone.signOut();
     await annsPhone.page.goBack();
     await annsPhone.page.getByRole('button', { name: 'Sign in' }).waitFor();

@@ -1,9 +1,8 @@
-import { IonContent, IonIcon, IonItem, IonLabel, IonList, IonPage } from '@ionic/react';
+import { IonContent, IonIcon, IonItem, IonLabel, IonList, IonPage, IonSkeletonText } from '@ionic/react';
 import { createOutline, keyOutline, logOutOutline, phonePortraitOutline, trashOutline } from 'ionicons/icons';
 import { useState } from 'react';
 import { PersonAvatar } from '../../components/avatar.tsx';
 import { ErrorState } from '../../components/error-state.tsx';
-import { ListSkeleton } from '../../components/list-skeleton.tsx';
 import { LargeTitle, PageHeader } from '../../components/page-header.tsx';
 import { fullName } from '../../format/people.ts';
 import { useViewer } from '../../hooks/use-viewer.ts';
@@ -33,7 +32,7 @@ export function ProfileScreen() {
             <p>{viewer.email}</p>
           </div>
         ) : error === undefined ? (
-          <ListSkeleton rows={1} label="Loading your profile" />
+          <HeadSkeleton />
         ) : (
           <ErrorState
             title="Your profile could not be loaded"
@@ -73,5 +72,20 @@ export function ProfileScreen() {
       <PasswordModal isOpen={open === 'password'} onClose={close} />
       <DeleteAccountModal isOpen={open === 'delete'} onClose={close} />
     </IonPage>
+  );
+}
+
+/** As high as what comes: whoever taps what is below it meets what they saw. */
+function HeadSkeleton() {
+  return (
+    <div className="profile-head" role="status" aria-label="Loading your profile">
+      <PersonAvatar size="large" user={undefined} />
+      <h2 aria-hidden="true">
+        <IonSkeletonText animated />
+      </h2>
+      <p aria-hidden="true">
+        <IonSkeletonText animated />
+      </p>
+    </div>
   );
 }
