@@ -1,8 +1,7 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from '../logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { Slots } from '../slots.ts';
 
 const LOOK_EVERY_MS = 2_000;
 /** For what all connections together may keep. */
@@ -38,8 +37,6 @@ interface Progress {
 export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): { stop(): void } {
   const sockets = new Set<Socket>();
   const upgraded = new Set<Socket>();
-  /** Answers that have not left. Of those that wait for others on their connection, the socket does not know yet. */
-  const answers = new Slots<ServerResponse>();
   const waiting = new WeakMap<Socket, Progress>();
 
   server.on('connection', (socket) => {
@@ -53,12 +50,6 @@ export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): 
     sockets.delete(socket);
     if (!socket.destroyed) upgraded.add(socket);
   });
-  server.on('request', (_request, response) => {
-    // Its end was told before.
-    if (response.req.socket.destroyed) return;
-    const slot = answers.take(response);
-    response.once('close', () => answers.free(slot));
-  });
   const timer = setInterval(() => {
     const now = performance.now();
     for (const socket of sockets) look(socket, now);
@@ -68,13 +59,14 @@ export function watchAnswers(server: Server, logger: Logger, metrics: Metrics): 
   function weigh(): void {
     const unsent = new Map<Socket, number>();
     let total = 0;
-    const add = (socket: Socket, bytes: number) => {
+    const add = (socket: Socket) => {
+      const bytes = socket.writableLength;
       if (bytes === 0) return;
       total += bytes;
-      unsent.set(socket, (unsent.get(socket) ?? 0) + bytes);
+      unsent.set(socket, bytes);
     };
-    for (const socket of upgraded) add(socket, socket.writableLength);
-    answers.forEach((answer) => add(answer.req.socket, answer.writableLength));
+    sockets.forEach(add);
+    upgraded.forEach(add);
     if (total <= MAX_UNSENT) return;
     for (const [socket, bytes] of [...unsent].toSorted(([, a], [, b]) => b - a)) {
       cutOff(socket, { event: 'answer.too_heavy', bytes }, 'cut off a client for which too much is kept');

@@ -8,6 +8,7 @@ import type { OriginGuard } from './edge.ts';
 import { sendGraphiQL } from './graphiql.ts';
 import type { Health } from './health.ts';
 import { answerClientError } from './last-answer.ts';
+import { oneAtATime } from './pipelining.ts';
 import { answerPlainPost, readPlainPost } from './plain-post.ts';
 import { createSecurityHeaders } from './security-headers.ts';
 import type { WebApp } from './web-app.ts';
@@ -50,6 +51,7 @@ const JWKS_MAX_AGE_S = 300;
 export function createHttpServer(options: HttpServerOptions): Server {
   const { metrics } = options;
   const setSecurityHeaders = createSecurityHeaders(options.trustProxy);
+  const take = oneAtATime(answer);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -57,16 +59,17 @@ export function createHttpServer(options: HttpServerOptions): Server {
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: 2_000,
     },
-    answer,
+    take,
   );
   // Whether to go on is said where the body is read: whom we refuse need not send it.
-  server.on('checkContinue', answer);
+  server.on('checkContinue', take);
   server.on('clientError', answerClientError);
   // Of expectations there is but that one: RFC 9110, section 10.1.1.
-  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+  const refuseExpectation = oneAtATime((request, response) => {
     setSecurityHeaders(request, response);
     response.writeHead(417).end();
   });
+  server.on('checkExpectation', refuseExpectation);
   return server;
 
   function answer(request: IncomingMessage, response: ServerResponse): void {

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createClient } from '../support/client.ts';
 import type { RawResponse } from '../support/client.ts';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
@@ -9,6 +10,7 @@ import type { GraphQLRequestError } from '../support/document.ts';
 import { times } from '../support/query-bombs.ts';
 import type { Socket } from '../support/sockets.ts';
 import { eventually } from '../support/wait.ts';
+import { exchange, openWire } from '../support/wire.ts';
 
 const OPERATIONS = 150;
 const many = <T>(count: number, make: (nth: number) => T): T[] => Array.from({ length: count }, (_, nth) => make(nth));
@@ -102,6 +104,25 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
       await Promise.all(attack);
     });
     expect((await post(ann, CHATS)).json).not.toHaveProperty('errors');
+  });
+
+  it('keeps no places by answers whose turn did not come while their connection was there', async () => {
+    const unsigned = JSON.stringify({ query: '{ __typename }' });
+    const ask = (headers: string, body: string) =>
+      `POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${headers}` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`;
+    const wires = await Promise.all(many(20, () => openWire(cluster.node(0))));
+    for (const wire of wires) {
+      const endless = `Accept: text/event-stream\r\nAuthorization: Bearer ${ann.accessToken}\r\n`;
+      wire.write(ask(endless, JSON.stringify({ query: 'subscription { chatUpdated { id } }' })));
+      wire.write(ask('', unsigned).repeat(10));
+    }
+    await Promise.all(wires.map((wire) => wire.sees('200 OK')));
+    // What came with the first is read by then, and were it answered, it would be so.
+    await createClient(cluster.node(0)).raw({ method: 'GET', path: '/readyz' });
+    for (const wire of wires) wire.reset();
+    // 200 of one address would be too many.
+    expect(await exchange(cluster.node(0), ask('Connection: close\r\n', unsigned))).toContain('"Query"');
   });
 
   it('over a socket has a part of them, subscriptions and queries together', { timeout: 60_000 }, async () => {

@@ -14,6 +14,8 @@ export interface Wire {
   end(): void;
   /** Without a word. */
   destroy(): void;
+  /** So that nothing can be written to it any more. */
+  reset(): void;
 }
 
 export function openWire({ port }: { port: number }, from = '127.0.0.1'): Promise<Wire> {
@@ -38,6 +40,7 @@ export function openWire({ port }: { port: number }, from = '127.0.0.1'): Promis
     },
     end: () => void socket.end(),
     destroy: () => void socket.destroy(),
+    reset: () => void socket.resetAndDestroy(),
   };
   return new Promise((resolve, reject) => {
     // A reset is an end like any other.
