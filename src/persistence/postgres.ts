@@ -10,6 +10,7 @@ import { MigrationError, applyMigrations, pendingMigrations } from './migrations
 import { DatabaseOpenError } from './open-error.ts';
 import { isUnavailable, isUniqueViolation } from './prisma-errors.ts';
 import { clientThatWaits } from './postgres-client.ts';
+import { Pool } from './postgres-pool.ts';
 import { createPrisma, warmUp } from './prisma-client.ts';
 import { createQuery } from './query.ts';
 import { createStatementNames } from './statement-names.ts';
@@ -29,7 +30,7 @@ const LOSS_LOG_INTERVAL_MS = 10_000;
 
 export async function openPostgres(url: string, poolSize: number, logger: Logger): Promise<Database> {
   const target = parseUrl(url);
-  const pool = new pg.Pool({
+  const pool = new Pool({
     ...sessionConfig(target, {
       statement_timeout: STATEMENT_TIMEOUT_MS,
       idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,

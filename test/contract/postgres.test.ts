@@ -1,8 +1,13 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
 import { openDatabase } from '../../src/persistence/open-database.ts';
 import { keptBy } from '../support/garbage.ts';
 import { eventually } from '../support/wait.ts';
+
+const run = promisify(execFile);
 
 it('A connection to PostgreSQL plans what comes again only once', async () => {
   const database = await openDatabase({
@@ -44,3 +49,10 @@ it.each([undefined, { isCancelled: false }])(
     }
   },
 );
+
+it.each(['connect', 'query'])('A connection that comes too late keeps nobody who asked for it: %s', async (method) => {
+  // In a process of its own: how a test's errors find their sources changes what V8 keeps with them.
+  const script = fileURLToPath(new URL('late-connection.ts', import.meta.url));
+  const { stdout } = await run(process.execPath, ['--expose-gc', '--import', 'tsx', script, method]);
+  expect(stdout).toBe('timeout exceeded when trying to connect\nforgotten\n');
+});
