@@ -6,6 +6,7 @@ import type { ErrorCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { rememberLast } from '../remember-last.ts';
 import { createSparingLog } from '../sparing-log.ts';
+import type { SecuredResponse } from './secured-response.ts';
 
 /** The largest request body, in bytes. */
 export const MAX_BODY_BYTES = 100 * 1024;
@@ -92,16 +93,16 @@ function isNameless({ hostname }: URL): boolean {
 }
 
 /** Answers CORS for an allowed origin (Fetch standard); tokens travel in headers, so no credentials are let through. */
-export function setCorsHeaders(request: IncomingMessage, response: ServerResponse): void {
+export function presetCorsHeaders(request: IncomingMessage, response: SecuredResponse): void {
   const { origin } = request.headers;
-  response.setHeader('vary', 'Origin');
+  response.preset('vary', 'Origin');
   if (origin === undefined) return;
-  response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('access-control-expose-headers', 'retry-after, www-authenticate, x-request-id');
+  response.preset('access-control-allow-origin', origin);
+  response.preset('access-control-expose-headers', 'retry-after, www-authenticate, x-request-id');
   if (request.method !== 'OPTIONS') return;
-  response.setHeader('access-control-allow-methods', 'GET, POST');
-  response.setHeader('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*');
-  response.setHeader('access-control-max-age', '7200');
+  response.preset('access-control-allow-methods', 'GET, POST');
+  response.preset('access-control-allow-headers', request.headers['access-control-request-headers'] ?? '*');
+  response.preset('access-control-max-age', '7200');
 }
 
 /**

@@ -3,14 +3,15 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
 import type { Metrics, RequestOutcome } from '../metrics/metrics.ts';
-import { checkHead, EVENT_STREAM, originForm, readBody, Refusal, sendRefusal, setCorsHeaders } from './edge.ts';
+import { checkHead, EVENT_STREAM, originForm, presetCorsHeaders, readBody, Refusal, sendRefusal } from './edge.ts';
 import type { OriginGuard } from './edge.ts';
 import { sendGraphiQL } from './graphiql.ts';
 import type { Health } from './health.ts';
 import { answerClientError } from './last-answer.ts';
 import { oneAtATime } from './pipelining.ts';
 import { answerPlainPost, readPlainPost } from './plain-post.ts';
-import { createSecurityHeaders } from './security-headers.ts';
+import { SecuredResponse } from './secured-response.ts';
+import { strictTransport } from './security-headers.ts';
 import type { WebApp } from './web-app.ts';
 import { GRAPHQL_PATH } from './yoga.ts';
 import type { GraphQLServer, ServerContext } from './yoga.ts';
@@ -50,10 +51,10 @@ const JWKS_MAX_AGE_S = 300;
 
 export function createHttpServer(options: HttpServerOptions): Server {
   const { metrics } = options;
-  const setSecurityHeaders = createSecurityHeaders(options.trustProxy);
   const take = oneAtATime(answer);
   const server = createServer(
     {
+      ServerResponse: SecuredResponse,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
@@ -65,14 +66,14 @@ export function createHttpServer(options: HttpServerOptions): Server {
   server.on('checkContinue', take);
   server.on('clientError', answerClientError);
   // Of expectations there is but that one: RFC 9110, section 10.1.1.
-  const refuseExpectation = oneAtATime((request, response) => {
-    setSecurityHeaders(request, response);
+  const refuseExpectation = oneAtATime((request, response: SecuredResponse) => {
+    presetForTls(request, response);
     response.writeHead(417).end();
   });
   server.on('checkExpectation', refuseExpectation);
   return server;
 
-  function answer(request: IncomingMessage, response: ServerResponse): void {
+  function answer(request: IncomingMessage, response: SecuredResponse): void {
     handle(request, response).catch((error: unknown) => {
       if (request.socket.destroyed) {
         metrics.requestAnswered('http', 'aborted');
@@ -85,10 +86,15 @@ export function createHttpServer(options: HttpServerOptions): Server {
     });
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  function presetForTls({ headers }: IncomingMessage, response: SecuredResponse): void {
+    const strict = strictTransport(headers, options.trustProxy);
+    if (strict !== undefined) response.preset('strict-transport-security', strict);
+  }
+
+  async function handle(request: IncomingMessage, response: SecuredResponse): Promise<void> {
     request.url = originForm(request.url);
     const path = request.url.split('?', 1)[0];
-    setSecurityHeaders(request, response);
+    presetForTls(request, response);
     if (options.health.handle(path, request, response)) return;
     if (path === GRAPHQL_PATH) {
       await handleGraphQL(request, response);
@@ -111,17 +117,17 @@ export function createHttpServer(options: HttpServerOptions): Server {
     sendRefusal(response, refusal);
   }
 
-  async function handleGraphQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handleGraphQL(request: IncomingMessage, response: SecuredResponse): Promise<void> {
     if (!options.isAllowedOrigin(request))
       return refuse(response, new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'This origin may not call.'));
-    setCorsHeaders(request, response);
+    presetCorsHeaders(request, response);
     if (request.method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
     const isPage = options.graphiql && request.method === 'GET' && request.headers.accept?.includes('text/html');
     const refusal = isPage ? null : checkHead(request);
     if (refusal) return refuse(response, refusal);
     if (isPage) return sendGraphiQL(response);
     const requestId = randomUUID();
-    response.setHeader('x-request-id', requestId);
+    response.preset('x-request-id', requestId);
     const context = { requestId, createContext: options.createContext(request, response, requestId) };
     if (request.method === 'POST') {
       if (request.headers.expect !== undefined) response.writeContinue();

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+type Listener<Response extends ServerResponse> = (request: IncomingMessage, response: Response) => void;
 
 /** More than any client sends ahead that means to read the answers. */
 const MAX_AHEAD = 10;
@@ -12,7 +12,7 @@ const MAX_AHEAD = 10;
  * answers, and Node 20 never tells the end of an answer whose turn had not come when its connection went: what is held
  * until then would be held for ever.
  */
-export function oneAtATime(take: Listener): Listener {
+export function oneAtATime<Response extends ServerResponse>(take: Listener<Response>): Listener<Response> {
   const ahead = new WeakMap<Socket, number>();
   return (request, response) => {
     // The connection is its own already.

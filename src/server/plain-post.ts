@@ -106,7 +106,7 @@ export async function answerPlainPost(
     { Response: Answer } as never,
     mediaType,
   ) as never as Answer;
-  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+  response.writeHead(status, [...Object.entries(headers).flat(), 'content-length', Buffer.byteLength(body)]).end(body);
   return true;
 }
 

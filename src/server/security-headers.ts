@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
 /**
  * What every answer carries unless it says otherwise: it is data, for whoever asked, to be neither shown, framed, kept
@@ -41,17 +41,11 @@ export function setHeaders(response: ServerResponse, headers: Record<string, str
 const STRICT_TRANSPORT = 'max-age=31536000';
 
 /**
- * Sets them. Over TLS, also that browsers stay with it (RFC 6797, ASVS 5, V3.4.1): TLS ends at a proxy, which is believed
- * where TRUST_PROXY counts it. Without TLS the header must not be sent, since browsers would lose their way.
+ * Over TLS, what says that browsers stay with it (RFC 6797, ASVS 5, V3.4.1): TLS ends at a proxy, which is believed where
+ * TRUST_PROXY counts it. Without TLS it must not be sent, since browsers would lose their way.
  */
-export function createSecurityHeaders(
-  trustProxy: number,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  return ({ headers }, response) => {
-    setHeaders(response, SECURITY_HEADERS);
-    if (trustProxy > 0 && cameByTls(headers, trustProxy))
-      response.setHeader('strict-transport-security', STRICT_TRANSPORT);
-  };
+export function strictTransport(headers: IncomingHttpHeaders, trustProxy: number): string | undefined {
+  return trustProxy > 0 && cameByTls(headers, trustProxy) ? STRICT_TRANSPORT : undefined;
 }
 
 /** As the outermost of the proxies saw it: each adds at the right, or there is but one that says it. */

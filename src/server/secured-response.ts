@@ -1,0 +1,37 @@
+import { ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders } from 'node:http';
+import { SECURITY_HEADERS } from './security-headers.ts';
+
+/** Names and values by turns. */
+const PRESET: readonly string[] = Object.entries(SECURITY_HEADERS).flat();
+
+type Headers = OutgoingHttpHeaders | OutgoingHttpHeader[];
+
+/**
+ * An answer that says what every answer must, whoever writes it: a header is preset, and goes out unless it was set or is
+ * written otherwise. Names are in lower case.
+ *
+ * Headers that are written as a list, name and value by turns, go out as they stand, which costs a quarter less than to set
+ * each.
+ */
+export class SecuredResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+  readonly #preset: string[] = [...PRESET];
+
+  preset(name: string, value: string): void {
+    this.#preset.push(name, value);
+  }
+
+  override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
+    const [message, own] = typeof reason === 'string' ? [reason, headers] : [undefined, reason];
+    const isList = Array.isArray(own);
+    const list: OutgoingHttpHeader[] = isList ? [...own] : [];
+    for (let at = 0; at < this.#preset.length; at += 2) {
+      const name = this.#preset[at]!;
+      if (this.hasHeader(name)) continue;
+      if (!isList) this.setHeader(name, this.#preset[at + 1]!);
+      else if (!own.includes(name)) list.push(name, this.#preset[at + 1]!);
+    }
+    const all = isList ? list : own;
+    return message === undefined ? super.writeHead(status, all) : super.writeHead(status, message, all);
+  }
+}
