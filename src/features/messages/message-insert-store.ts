@@ -36,12 +36,12 @@ export interface Sent extends Written {
   sentHash: string | null;
 }
 
-/** Of which the chat is known. */
-export const MESSAGE_OF_CHAT = Prisma.sql`m.id, m.seq, m.author_id AS "authorId", m.type::text AS type, m.body,
-  m.extra_data AS "extraData", m.client_id AS "clientId", m.created_at AS "createdAt", m.edited_at AS "editedAt",
-  m.deleted_at AS "deletedAt", m.revision`;
+/** Of one whose chat and author are known. */
+export const BARE_MESSAGE = Prisma.sql`m.id, m.seq, m.type::text AS type, m.body, m.extra_data AS "extraData",
+  m.client_id AS "clientId", m.created_at AS "createdAt", m.edited_at AS "editedAt", m.deleted_at AS "deletedAt",
+  m.revision`;
 
-export const MESSAGE = Prisma.sql`m.chat_id AS "chatId", ${MESSAGE_OF_CHAT}`;
+export const MESSAGE = Prisma.sql`m.chat_id AS "chatId", m.author_id AS "authorId", ${BARE_MESSAGE}`;
 
 export const HEAD = Prisma.sql`c.last_seq AS "headLastSeq", c.revision AS "headRevision",
   c.members_revision AS "headMembersRevision"`;

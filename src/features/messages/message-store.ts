@@ -7,15 +7,7 @@ import type { CancellableQuery } from '../../persistence/query.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Range, UserHead } from '../../realtime/source.ts';
 import type { UserProfile } from '../users/user-store.ts';
-import {
-  createMessageInsert,
-  HEAD,
-  MESSAGE,
-  MESSAGE_OF_CHAT,
-  toHead,
-  toJson,
-  toWritten,
-} from './message-insert-store.ts';
+import { createMessageInsert, HEAD, MESSAGE, BARE_MESSAGE, toHead, toJson, toWritten } from './message-insert-store.ts';
 import type { HeadColumns, MessageRow, Written } from './message-insert-store.ts';
 
 export type { MessageRow };
@@ -82,12 +74,12 @@ export function createMessageStore(prisma: PrismaClient, query: CancellableQuery
       const after = page.after === null ? Prisma.empty : Prisma.sql`AND m.seq > ${page.after}`;
       const before = page.before === null ? Prisma.empty : Prisma.sql`AND m.seq < ${page.before}`;
       const order = page.direction === 'forward' ? Prisma.sql`ASC` : Prisma.sql`DESC`;
-      const rows = await query.until(cancellation)<Omit<MessageView, 'chatId'>>`
-        SELECT ${MESSAGE_OF_CHAT}, ${AUTHOR} FROM message m LEFT JOIN app_user u ON u.id = m.author_id
+      const rows = await query.until(cancellation)<Omit<MessageView, 'chatId' | 'authorId'>>`
+        SELECT ${BARE_MESSAGE}, ${AUTHOR} FROM message m LEFT JOIN app_user u ON u.id = m.author_id
         WHERE m.chat_id = ${chatId}::uuid ${after} ${before}
         ORDER BY m.seq ${order} LIMIT ${page.limit + 1}`;
       return toPage(
-        rows.map((row) => Object.assign(row, { chatId })),
+        rows.map((row) => Object.assign(row, { chatId, authorId: row.author?.id ?? null })),
         page,
       );
     },
