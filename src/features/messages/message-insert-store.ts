@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { Prisma } from '../../generated/prisma/client.ts';
 import type { Message, MessageType } from '../../generated/prisma/client.ts';
@@ -36,12 +37,35 @@ export interface Sent extends Written {
   sentHash: string | null;
 }
 
-/** Of one whose chat and author are known. */
-export const BARE_MESSAGE = Prisma.sql`m.id, m.seq, m.type::text AS type, m.body, m.extra_data AS "extraData",
-  m.client_id AS "clientId", m.created_at AS "createdAt", m.edited_at AS "editedAt", m.deleted_at AS "deletedAt",
-  m.revision`;
+const BARE_COLUMNS = {
+  id: 'm.id',
+  seq: 'm.seq',
+  type: 'm.type::text',
+  body: 'm.body',
+  extraData: 'm.extra_data',
+  clientId: 'm.client_id',
+  createdAt: 'm.created_at',
+  editedAt: 'm.edited_at',
+  deletedAt: 'm.deleted_at',
+  revision: 'm.revision',
+};
+const COLUMNS = { chatId: 'm.chat_id', authorId: 'm.author_id', ...BARE_COLUMNS };
 
-export const MESSAGE = Prisma.sql`m.chat_id AS "chatId", m.author_id AS "authorId", ${BARE_MESSAGE}`;
+/** @param part of the row that they are found in, with its dot. */
+function select(columns: Record<string, string>, part = ''): Prisma.Sql {
+  return Prisma.raw(
+    Object.entries(columns)
+      .map(([name, column]) => `${column} AS "${part}${name}"`)
+      .join(', '),
+  );
+}
+
+/** Of one whose chat and author are known. */
+export const BARE_MESSAGE = select(BARE_COLUMNS);
+
+export const MESSAGE = select(COLUMNS);
+
+const STANDING = Prisma.sql`${select(COLUMNS, 'standing.')}, encode(m.sent_hash, 'hex') AS "standing.sentHash"`;
 
 export const HEAD = Prisma.sql`c.last_seq AS "headLastSeq", c.revision AS "headRevision",
   c.members_revision AS "headMembersRevision"`;
@@ -189,8 +213,19 @@ async function insertOne(query: Query, message: NewMessage): Promise<Sent | null
   return row ? toSent(row, message) : null;
 }
 
-/** The hash of a message that is new is not read back. */
 type SentColumns = MessageRow & HeadColumns & Pick<Sent, 'isNew' | 'sentHash'>;
+
+/** What `insertMany` answers of each message. Of one that is new only what the database has made of it. */
+interface InsertedColumns extends HeadColumns {
+  nth: number;
+  isHeld: boolean;
+  /** Null: it is not new. */
+  seq: number | null;
+  extraData: MessageRow['extraData'];
+  createdAt: Date;
+  /** What was there under its client id. */
+  standing: (MessageRow & Pick<Sent, 'sentHash'>) | null;
+}
 
 /**
  * One statement: takes the chats' rows in the order of their ids, so that no two wait for each other; checks the
@@ -198,11 +233,12 @@ type SentColumns = MessageRow & HeadColumns & Pick<Sent, 'isNew' | 'sentHash'>;
  * Leaves out the messages of chats that `lock` left out.
  */
 async function insertMany(query: Query, messages: NewMessage[], lock: Prisma.Sql): Promise<Inserted> {
-  type Row = { nth: number; isHeld: boolean } & (SentColumns | { id: null });
   const repetitions = [...groupBy(messages, toRepetitionKey).values()];
-  const rows = await query<Row>`
+  const ids = newIds(repetitions.length);
+  const asked = repetitions.map(([first], nth) => ({ ...first!, id: ids[nth]! }));
+  const rows = await query<InsertedColumns>`
     WITH asked AS MATERIALIZED (
-      SELECT a.* FROM ${unnestMessages(repetitions.map(([first]) => first!))} CROSS JOIN LATERAL (
+      SELECT a.* FROM ${unnestMessages(asked)} CROSS JOIN LATERAL (
         SELECT FROM chat_member cm WHERE cm.chat_id = a.chat_id AND cm.user_id = a.author_id LIMIT 1
       ) cm
     ), locked AS MATERIALIZED (
@@ -222,33 +258,54 @@ async function insertMany(query: Query, messages: NewMessage[], lock: Prisma.Sql
       UPDATE chat c SET last_seq = last_seq + f.count, revision = c.revision + f.count,
         updated_at = greatest(updated_at, clock_timestamp())
       FROM (SELECT chat_id, count(*)::int AS count FROM fresh GROUP BY chat_id) f WHERE c.id = f.chat_id
-      RETURNING c.*, f.count
+      RETURNING c.id, c.last_seq, c.revision, c.members_revision, c.updated_at, f.count
     ), inserted AS (
       INSERT INTO message (id, chat_id, seq, author_id, type, body, extra_data, client_id, sent_hash, created_at)
       SELECT f.id, f.chat_id, c.last_seq - c.count + f.place, f.author_id, f.type::message_type, f.body,
         f.extra_data::jsonb, f.client_id, decode(f.sent_hash, 'hex'), c.updated_at
       FROM fresh f JOIN bumped c ON c.id = f.chat_id
-      RETURNING *
+      RETURNING id, chat_id, seq, extra_data, created_at
     ), sent AS MATERIALIZED (
-      SELECT f.nth::int, true AS "isNew", NULL::text AS "sentHash", ${MESSAGE}, m.seq AS "headLastSeq",
-        c.revision - c.last_seq + m.seq AS "headRevision", c.members_revision AS "headMembersRevision"
+      SELECT f.nth, m.seq, m.extra_data, m.created_at, m.seq AS last_seq, c.revision - c.last_seq + m.seq AS revision,
+        c.members_revision
       FROM inserted m JOIN bumped c ON c.id = m.chat_id JOIN fresh f ON f.id = m.id
       UNION ALL
-      SELECT m.nth::int, false, encode(m.sent_hash, 'hex'), ${MESSAGE}, ${HEAD} FROM standing m JOIN chat c ON c.id = m.chat_id
+      SELECT s.nth, NULL, NULL, NULL, c.last_seq, c.revision, c.members_revision
+      FROM standing s JOIN chat c ON c.id = s.chat_id
     )
-    SELECT * FROM (
-      SELECT nth::int, locked.id IS NULL AS "isHeld" FROM asked LEFT JOIN locked ON locked.id = chat_id
-    ) a LEFT JOIN sent USING (nth)`;
+    SELECT a.nth::int, locked.id IS NULL AS "isHeld", c.seq, c.extra_data AS "extraData", c.created_at AS "createdAt",
+      ${HEAD}, ${STANDING}
+    FROM asked a LEFT JOIN locked ON locked.id = a.chat_id LEFT JOIN sent c ON c.nth = a.nth
+      LEFT JOIN standing m ON m.nth = a.nth`;
   const inserted: Inserted = new Map(messages.map((message) => [message, null]));
-  for (const { nth, isHeld, ...row } of rows) {
-    const asked = repetitions[nth - 1]!;
-    const sent = row.id === null ? null : toSent(row, asked[0]!);
-    for (const message of asked) {
-      if (isHeld) inserted.delete(message);
-      else if (sent) inserted.set(message, { ...sent, isNew: sent.isNew && message === asked[0] });
+  for (const row of rows) {
+    const sent = toInserted(row, asked[row.nth - 1]!);
+    for (const [nth, message] of repetitions[row.nth - 1]!.entries()) {
+      if (row.isHeld) inserted.delete(message);
+      else if (sent) inserted.set(message, nth === 0 ? sent : { ...sent, isNew: false });
     }
   }
   return inserted;
+}
+
+function toInserted(row: InsertedColumns, asked: NewMessage & { id: string }): Sent | null {
+  const { seq, extraData, createdAt, standing } = row;
+  const { id, chatId, authorId, type, body, clientId, sentHash } = asked;
+  const head = toHead(chatId, row);
+  if (standing) {
+    const { sentHash: sentBefore, ...message } = standing;
+    return { message, head, isNew: false, sentHash: sentBefore };
+  }
+  if (seq === null) return null;
+  const unchanged = { editedAt: null, deletedAt: null, revision: null };
+  const message = { id, chatId, seq, authorId, type, body, extraData, clientId, createdAt, ...unchanged };
+  return { message, head, isNew: true, sentHash };
+}
+
+/** To draw at random costs more than to write an id: of those of a batch it is done once. */
+function newIds(count: number): string[] {
+  const drawn = randomBytes(16 * count);
+  return Array.from({ length: count }, (_, nth) => uuidv7({ random: drawn.subarray(16 * nth, 16 * (nth + 1)) }));
 }
 
 /** What is sent again under its client id has the same. */
@@ -265,8 +322,8 @@ function sentKey(row: string): Prisma.Sql {
   return Prisma.sql`(${chatId}::text || ${authorId}::text || ${clientId}) COLLATE "C"`;
 }
 
-function unnestMessages(messages: NewMessage[]): Prisma.Sql {
-  return Prisma.sql`unnest(${messages.map(() => uuidv7())}::uuid[], ${messages.map((m) => m.chatId)}::uuid[],
+function unnestMessages(messages: Array<NewMessage & { id: string }>): Prisma.Sql {
+  return Prisma.sql`unnest(${messages.map((m) => m.id)}::uuid[], ${messages.map((m) => m.chatId)}::uuid[],
     ${messages.map((m) => m.authorId)}::uuid[], ${messages.map((m) => m.type)}::text[],
     ${messages.map((m) => m.body)}::text[], ${messages.map((m) => toJson(m.extraData))}::text[],
     ${messages.map((m) => m.clientId)}::text[], ${messages.map((m) => m.sentHash)}::text[]
