@@ -129,7 +129,11 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       client,
       deadline,
       services,
-      loaders: loadersFor({ person: viewer?.userId ?? client.address, cancellation: deadline }),
+      loaders: loadersFor({
+        person: viewer?.userId ?? client.address,
+        sessionId: viewer?.sessionId,
+        cancellation: deadline,
+      }),
       prisma: database.prisma,
       openLine,
       liveLoaders,

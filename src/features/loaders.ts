@@ -1,5 +1,5 @@
 import type { Cancellation } from '../cancellation.ts';
-import { TooComplexError } from '../errors.ts';
+import { NotFoundError, TooComplexError, UnauthenticatedError } from '../errors.ts';
 import { jsonLength } from '../json-length.ts';
 import { createLimiter } from '../limiter.ts';
 import type { Limiter, Turn } from '../limiter.ts';
@@ -27,8 +27,16 @@ type Run = <T>(read: () => Promise<T>) => Promise<T>;
 export interface Asker {
   /** A user's id, or the address of nobody signed in. */
   person: string;
+  /** Undefined: nobody is signed in. */
+  sessionId?: string | undefined;
   cancellation: Cancellation;
 }
+
+/**
+ * So long what was found out about the asker is believed: that their session lives, and what chats they are in. Whoever
+ * waits in turn for longer could read and write for as long after it was taken from them.
+ */
+const BELIEF_MS = 500;
 
 /** Whom the answers are made for that many are given. */
 const EVERYBODY = 'everybody';
@@ -121,6 +129,8 @@ export class Loaders {
   readonly #sources: Sources;
   readonly #tally: Tally;
   readonly #turn: Turn;
+  readonly #sessionId: string | undefined;
+  readonly #begunAt = performance.now();
   #limit: Limiter | undefined;
   /** The answer has grown past a limit. */
   isTooMuch = false;
@@ -130,6 +140,7 @@ export class Loaders {
   constructor(sources: Sources, asker: Asker | undefined) {
     this.#sources = sources;
     const limits = asker ? sources.limits : SHARED_LIMITS;
+    this.#sessionId = asker?.sessionId;
     this.#turn = { rank: sources.fairness.nextRank(), cancellation: asker?.cancellation };
     this.#tally = {
       person: asker?.person ?? EVERYBODY,
@@ -155,7 +166,7 @@ export class Loaders {
       fairness.turns(tally.person, this.#turn, () => {
         // What was read before may have been too much.
         if (tally.charactersRead > tally.limits.characters) throw this.#tooMuch();
-        return run(() => read(tally.cancellation));
+        return this.whileSignedIn(() => run(() => read(tally.cancellation)));
       }),
     );
   }
@@ -165,27 +176,59 @@ export class Loaders {
    *
    * @param sessionId for what must not wait for others of the person's sessions.
    * @throws TimeoutError when nobody waits for it any more.
+   * @throws UnauthenticatedError when the session has ended meanwhile.
    */
   inTurn<T>(work: () => Promise<T> | T, sessionId?: string): Promise<T> {
     const { turns, sessionTurns } = this.#sources.fairness;
+    const begin = () => this.whileSignedIn(work);
     return sessionId === undefined
-      ? turns(this.#tally.person, this.#turn, work)
-      : sessionTurns(sessionId, this.#turn, work);
+      ? turns(this.#tally.person, this.#turn, begin)
+      : sessionTurns(sessionId, this.#turn, begin);
   }
 
-  /** A page of messages. @throws TooComplexError when it is one read, or one text, too many. */
-  messages(chatId: string, page: PageRequest<number>, told: Told): Promise<Page<MessageView>> {
-    return this.run(async (cancellation) => {
-      const found = await this.#sources.services.messages.list(chatId, page, cancellation);
-      this.#keep(found.items, told);
-      return found;
+  /** @throws UnauthenticatedError when the session has ended since the operation began: the work has not. */
+  whileSignedIn<T>(work: () => Promise<T> | T): Promise<T> | T {
+    const sessionId = this.#sessionId;
+    if (sessionId === undefined || !this.#hasWaited()) return work();
+    const { services, run } = this.#sources;
+    return run(() => services.liveSessions.find(sessionId)).then((session) => {
+      if (!session) throw new UnauthenticatedError('SESSION_REVOKED');
+      return work();
     });
   }
 
-  /** @throws TooComplexError when it is one text too many. */
+  #hasWaited(): boolean {
+    return performance.now() - this.#begunAt > BELIEF_MS;
+  }
+
+  /** To be asked behind what was read of a chat. @throws NotFoundError when the asker has left it meanwhile. */
+  async #checkMembership(chatId: string): Promise<void> {
+    if (this.#sessionId === undefined || !this.#hasWaited()) return;
+    const chat = await this.chatOfMember.load({ chatId, userId: this.#tally.person });
+    if (!chat) throw new NotFoundError();
+  }
+
+  /**
+   * A page of messages.
+   *
+   * @throws TooComplexError when it is one read, or one text, too many.
+   * @throws NotFoundError when the asker has left the chat meanwhile.
+   */
+  async messages(chatId: string, page: PageRequest<number>, told: Told): Promise<Page<MessageView>> {
+    const found = await this.run(async (cancellation) => {
+      const read = await this.#sources.services.messages.list(chatId, page, cancellation);
+      this.#keep(read.items, told);
+      return read;
+    });
+    await this.#checkMembership(chatId);
+    return found;
+  }
+
+  /** @throws TooComplexError when it is one text too many. @throws NotFoundError likewise. */
   async lastMessage(chatId: string, told: Told): Promise<MessageView | null> {
     const message = await this.#of(this.#sources.batches.lastMessage).load(chatId);
     if (message) this.#keep([message], told);
+    await this.#checkMembership(chatId);
     return message;
   }
 
@@ -228,10 +271,12 @@ export class Loaders {
   /**
    * @param shown how often each is shown as a person, and how many fields of theirs there are.
    * @throws TooComplexError when they, or what is shown of them, are too much for one answer.
+   * @throws NotFoundError when the asker has left the chat meanwhile.
    */
   async members(chatId: string, { people, fields }: Shown): Promise<MemberRow[]> {
     const tally = this.#tally;
     const members = await this.#of(this.#sources.batches.members).load(chatId);
+    await this.#checkMembership(chatId);
     tally.members += members?.length ?? Infinity;
     if (!members || tally.members > tally.limits.members) throw this.#tooMuch();
     tally.values += fields * members.length;

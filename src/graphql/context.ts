@@ -94,11 +94,12 @@ export async function followLive<Item>(
   try {
     const cursor = await context.loaders.inTurn(() => open(viewer));
     const { metrics, deadline } = context;
+    const asker = { person: viewer.userId, sessionId: viewer.sessionId, cancellation: deadline };
     metrics.subscriptionOpened(field);
     return cursor.holdOn({
       signal: line.signal,
       // On the context that the events are executed with: the pipeline copies the one that it is given.
-      onAsked: () => (context.loaders = context.liveLoaders({ person: viewer.userId, cancellation: deadline })),
+      onAsked: () => (context.loaders = context.liveLoaders(asker)),
       release() {
         metrics.subscriptionClosed(field);
         line.release();

@@ -14,13 +14,17 @@ export const OF_SESSION = { turnsOfSession: true } as const;
 export function takeTurns(schema: GraphQLSchema): GraphQLSchema {
   for (const field of Object.values(schema.getMutationType()!.getFields())) {
     const { resolve } = field;
-    if (!resolve || field.extensions['coalesced']) continue;
+    if (!resolve) continue;
+    const isCoalesced = field.extensions['coalesced'] === true;
     const isOfSession = field.extensions['turnsOfSession'] === true;
     field.resolve = (root, args, context: Context, info) => {
       const { viewer, loaders } = context;
       const run = () => resolve(root, args, context, info);
       // Who is not signed in is limited by address, and nobody else at the same address is to wait for them.
-      return viewer ? loaders.inTurn(run, isOfSession ? viewer.sessionId : undefined) : run();
+      if (!viewer) return run();
+      // Those before it in the document may have taken long.
+      if (isCoalesced) return loaders.whileSignedIn(run);
+      return loaders.inTurn(run, isOfSession ? viewer.sessionId : undefined);
     };
   }
   return schema;

@@ -3,6 +3,8 @@ export interface Places {
   take(key: string): boolean;
   /** To be called once for each that was taken. */
   giveBack(key: string): void;
+  /** Whether none is taken. */
+  isUnused(key: string): boolean;
 }
 
 /**
@@ -30,5 +32,6 @@ export function createPlaces(max: number, onFull: (key: string) => void): Places
       if (count > 0) taken.set(key, count);
       else taken.delete(key);
     },
+    isUnused: (key) => !taken.has(key),
   };
 }

@@ -271,7 +271,7 @@ async function settle<T>(check: () => Promise<T | null>, giveBack: (points: numb
   }
 }
 
-const ENDLESS: Places = { take: () => true, giveBack() {} };
+const ENDLESS: Places = { take: () => true, giveBack() {}, isUnused: () => true };
 
 /** For load tests, and for jobs that nobody sends. */
 export const UNLIMITED: RateLimits = {

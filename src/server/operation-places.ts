@@ -28,7 +28,11 @@ interface Place {
 
 type Limits = Pick<RateLimits, 'userOperations' | 'sessionOperations' | 'addressOperations'>;
 
-/** Who is signed in has places by session, too: of theirs, a session that was stolen leaves some to its owner. */
+/**
+ * Who is signed in has places by session, too: of theirs, a session that was stolen leaves some to its owner. A session
+ * that has nothing under way gets a place though its user has none left: to whoever has taken them by other sessions,
+ * the owner can put an end.
+ */
 export function createOperationPlaces({
   userOperations,
   sessionOperations,
@@ -45,18 +49,19 @@ export function createOperationPlaces({
     throw new RateLimitedError(1, 'Too many operations at once.');
   }
 
-  const ofViewer = ({ userId, sessionId }: Viewer): Place[] => [
-    { places: sessionOperations, key: sessionId },
-    { places: userOperations, key: userId },
-  ];
+  function takeOf({ userId, sessionId }: Viewer): Place[] | null {
+    const ofSession = { places: sessionOperations, key: sessionId };
+    const isFirst = sessionOperations.isUnused(sessionId);
+    return takeAll([ofSession, { places: userOperations, key: userId }]) ?? (isFirst ? takeAll([ofSession]) : null);
+  }
 
   return {
     take(viewer, address, response) {
-      const wanted = viewer ? ofViewer(viewer) : [{ places: addressOperations, key: address }];
-      if (!takeAll(wanted)) return refuse();
+      const taken = viewer ? takeOf(viewer) : takeAll([{ places: addressOperations, key: address }]);
+      if (!taken) return refuse();
       let isTaken = true;
       const leave = () => {
-        if (isTaken) giveBack(wanted);
+        if (isTaken) giveBack(taken);
         isTaken = false;
       };
       // Of a connection that is gone already, no end is told any more.
@@ -66,24 +71,24 @@ export function createOperationPlaces({
     },
 
     async during(viewer, run) {
-      const wanted = ofViewer(viewer);
-      if (!takeAll(wanted)) return refuse();
+      const taken = takeOf(viewer);
+      if (!taken) return refuse();
       try {
         return await run();
       } finally {
-        giveBack(wanted);
+        giveBack(taken);
       }
     },
   };
 }
 
-function takeAll(wanted: readonly Place[]): boolean {
+function takeAll(wanted: Place[]): Place[] | null {
   for (const [index, { places, key }] of wanted.entries()) {
     if (places.take(key)) continue;
     giveBack(wanted.slice(0, index));
-    return false;
+    return null;
   }
-  return true;
+  return wanted;
 }
 
 function giveBack(taken: readonly Place[]): void {

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { decodeJwt } from 'jose';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../support/client.ts';
@@ -44,10 +46,10 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
     await cluster?.stop();
   });
 
-  const post = (person: Person, query: string) =>
+  const post = (person: Person, query: string, about = chatId) =>
     person.client().raw({
       headers: { 'content-type': 'application/json', authorization: `Bearer ${person.accessToken}` },
-      body: JSON.stringify({ query, variables: { chatId } }),
+      body: JSON.stringify({ query, variables: { chatId: about } }),
     });
 
   const page = (nth: number) => `p${nth}: messages(last: 1) { edges { node { seq } } }`;
@@ -98,6 +100,9 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
         expect(json).toMatchObject({ errors: [{ extensions: { code: 'RATE_LIMITED', retryAfter: 1 } }] });
       }
       for (let nth = 0; nth < 5; nth += 1) expect((await post(bob, CHATS)).json).not.toHaveProperty('errors');
+      // Whoever has taken them all, an owner who signs in can put an end to it.
+      const owner = await signInPerson(cluster, ann);
+      expect((await post(owner, '{ me { id } }')).json).not.toHaveProperty('errors');
       // One that the server has just given up may still stand in line.
       await eventually(async () => expect(await waiting()).toBeLessThanOrEqual(6));
       await holder.query('ROLLBACK');
@@ -123,6 +128,45 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
     for (const wire of wires) wire.reset();
     // 200 of one address would be too many.
     expect(await exchange(cluster.node(0), ask('Connection: close\r\n', unsigned))).toContain('"Query"');
+  });
+
+  it('reads nothing of a chat that was taken from them while they waited', async () => {
+    const cid = await registerPerson(cluster);
+    const chat = await openGroup(ann, [cid]);
+    await send(ann, chat, 'before');
+    const answers: Promise<RawResponse>[] = [];
+    await whileHeld(async () => {
+      for (const field of ['messages(last: 2) { edges { node { body } } }', 'lastMessage { body }'])
+        answers.push(post(cid, `query ($chatId: ID!) { chat(id: $chatId) { ${field} } }`, chat.id));
+      await eventually(async () => expect(await waiting()).toBeGreaterThanOrEqual(2));
+      await delay(700);
+      await holder.query('DELETE FROM chat_member WHERE chat_id = $1 AND user_id = $2', [chat.id, cid.id]);
+      await holder.query("UPDATE message SET body = 'after' WHERE chat_id = $1", [chat.id]);
+      await holder.query('COMMIT');
+    });
+    for (const { text, json } of await Promise.all(answers)) {
+      expect(text).not.toContain('after');
+      expect(json).toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
+    }
+  });
+
+  it('writes nothing once their session has ended while they waited', async () => {
+    const person = await signInPerson(cluster, ann);
+    let answer!: Promise<RawResponse>;
+    await whileHeld(async () => {
+      answer = post(
+        person,
+        `mutation ($chatId: ID!) {
+          updateProfile(input: { firstName: "Anna" }) { id }
+          sendMessage(input: { chatId: $chatId, body: "too late" }) { id }
+        }`,
+      );
+      await eventually(async () => expect(await waiting('app_user')).toBeGreaterThanOrEqual(1));
+      await delay(1_200);
+      await cluster.sql(`DELETE FROM session WHERE id = '${String(decodeJwt(person.accessToken)['sid'])}'`);
+    }, 'app_user');
+    expect((await answer).json).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+    expect(await cluster.sql("SELECT 1 FROM message WHERE body = 'too late'")).toEqual([]);
   });
 
   it('over a socket has a part of them, subscriptions and queries together', { timeout: 60_000 }, async () => {
