@@ -7,6 +7,7 @@ import { checkHead, EVENT_STREAM, originForm, presetCorsHeaders, readBody, Refus
 import type { OriginGuard } from './edge.ts';
 import { sendGraphiQL } from './graphiql.ts';
 import type { Health } from './health.ts';
+import { keptBody } from './kept-body.ts';
 import { answerClientError } from './last-answer.ts';
 import { oneAtATime } from './pipelining.ts';
 import { answerPlainPost, readPlainPost } from './plain-post.ts';
@@ -138,7 +139,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
       const plain = readPlainPost(request.headers.accept, body);
       if (plain instanceof Refusal) return refuse(response, plain);
       if (plain && (await answerPlainPost(options.graphql, plain, context, response))) return;
-      Object.assign(request, { body });
+      Object.assign(request, { body: plain ? body : keptBody(body, options.graphql.operations) });
     }
     await options.graphql(request, response, context);
   }

@@ -42,7 +42,8 @@ export function readPlainPost(accept: string | undefined, body: Buffer): PlainPo
   return isPlain(params) ? { mediaType, params } : null;
 }
 
-function isPlain(params: unknown): params is PlainPost['params'] {
+/** Whether it is one operation, and nothing that is not known. */
+export function isPlain(params: unknown): params is PlainPost['params'] {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) return false;
   if (!Object.keys(params).every((name) => PARAMETERS.has(name))) return false;
   const { query, documentId, operationName, variables, extensions } = params as Record<string, unknown>;

@@ -21,6 +21,18 @@ export class SecuredResponse<Request extends IncomingMessage = IncomingMessage> 
     this.#preset.push(name, value);
   }
 
+  /**
+   * A large text goes out as bytes: of what waits for a slow reader, Node counts the characters of texts, and for each
+   * there are up to three bytes, beside the text itself.
+   */
+  override end(...written: unknown[]): this {
+    return super.end(...(inBytes(written) as []));
+  }
+
+  override write(...written: unknown[]): boolean {
+    return super.write(...(inBytes(written) as [unknown]));
+  }
+
   override writeHead(status: number, reason?: string | Headers, headers?: Headers): this {
     const [message, own] = typeof reason === 'string' ? [reason, headers] : [undefined, reason];
     const isList = Array.isArray(own);
@@ -34,4 +46,14 @@ export class SecuredResponse<Request extends IncomingMessage = IncomingMessage> 
     const all = isList ? list : own;
     return message === undefined ? super.writeHead(status, all) : super.writeHead(status, message, all);
   }
+}
+
+/** In characters; of what is smaller, a connection holds no more than three times as much. */
+const LARGE = 16_000;
+
+function inBytes(written: unknown[]): unknown[] {
+  const [chunk, encoding, ...others] = written;
+  if (typeof chunk !== 'string' || chunk.length < LARGE) return written;
+  const bytes = Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
+  return typeof encoding === 'string' ? [bytes, ...others] : [bytes, encoding, ...others];
 }

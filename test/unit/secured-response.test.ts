@@ -42,3 +42,21 @@ it.each(ways)('a header that every answer has goes out once: %s', async (name, a
     server.close();
   }
 });
+
+it('a large text waits as bytes, and arrives as it was', async () => {
+  const text = '\u6c34'.repeat(20_000);
+  let waiting = 0;
+  const server = createServer({ ServerResponse: SecuredResponse }, (_request, response) => {
+    response.write(text);
+    waiting = response.writableLength;
+    response.end(text);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  try {
+    const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    expect(await answer.text()).toBe(text + text);
+    expect(waiting).toBeGreaterThanOrEqual(60_000);
+  } finally {
+    server.close();
+  }
+});
