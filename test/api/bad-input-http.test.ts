@@ -587,6 +587,31 @@ describe('a body that is too large', () => {
     );
   });
 
+  /** Each of them one chunk of HTTP. */
+  const inPieces = (body: string, bytesEach: number) => {
+    const pieces = body.match(new RegExp(`.{1,${bytesEach}}`, 'g'))!;
+    const chunks = pieces.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`);
+    const head = 'POST /graphql HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n';
+    return exchange(cluster.node(0), `${head}Transfer-Encoding: chunked\r\n\r\n${chunks.join('')}0\r\n\r\n`);
+  };
+
+  it('is one, too, in more than 5,000 pieces, however small it is as a whole', async () => {
+    const answer = await inPieces(bodyOf(5_001), 1);
+    expect(answer).toMatch(/^HTTP\/1.1 400 [^]*BAD_REQUEST/);
+    expect(answer).not.toContain('data');
+  });
+
+  it.each([
+    [5_000, 1],
+    [100 * 1024, 21],
+    [100 * 1024, 30_000],
+  ])('is none of %i bytes in pieces of %i: it is read as it came', async (size, bytesEach) => {
+    const text = '{ whole: __typename }';
+    const body = JSON.stringify({ query: `#${'x'.repeat(900)}\n${text}`, variables: { x: '' } });
+    const padded = body.replace('"x":""', `"x":"${'x'.repeat(size - body.length)}"`);
+    expect(await inPieces(padded, bytesEach)).toContain('{"data":{"whole":"Query"}}');
+  });
+
   /** Node takes the transfer coding by itself where the length is not known. */
   function sendInChunks(body: string): Promise<RawResponse> {
     return new Promise((resolve, reject) => {
