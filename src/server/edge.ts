@@ -12,6 +12,8 @@ import type { SecuredResponse } from './secured-response.ts';
 export const MAX_BODY_BYTES = 100 * 1024;
 /** In how many pieces a body may come: chunks, or what the network brings at a time. Each costs the same, however small. */
 const MAX_PIECES = 5_000;
+/** Of a body that was refused; as many pieces of it as of one that is taken. */
+const MAX_DRAINED_BYTES = 16 * 1024 ** 2;
 
 /** What anybody may have written into a log, in characters. */
 const LOGGED_ORIGIN = 200;
@@ -46,7 +48,8 @@ export class Refusal {
 
 /**
  * The whole answer goes out at once, but ends only after what the client is still sending was read and dropped: a
- * connection that closes before would meet the client with a reset in place of the answer.
+ * connection that closes before would meet the client with a reset in place of the answer. Who goes on for too long has
+ * had the time to read it.
  */
 export function sendRefusal(response: ServerResponse, { status, code, message, headers }: Refusal): void {
   const body = Buffer.from(JSON.stringify({ errors: [{ message, extensions: { code } }] }));
@@ -54,7 +57,17 @@ export function sendRefusal(response: ServerResponse, { status, code, message, h
   response.writeHead(status, { 'content-type': type, 'content-length': body.length, ...headers });
   response.write(body);
   finished(response.req, { writable: false }, () => response.end());
-  response.req.resume();
+  drain(response.req);
+}
+
+function drain(request: IncomingMessage): void {
+  let size = 0;
+  let pieces = 0;
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    pieces += 1;
+    if (size > MAX_DRAINED_BYTES || pieces > MAX_PIECES) request.socket.destroy();
+  });
 }
 
 /** Whether a browser's page may call. Those that may not are told of in the log. */

@@ -13,7 +13,7 @@ import type { Cluster } from '../support/cluster.ts';
 import { openDirectChat, openGroup, registerPerson, send } from '../support/people.ts';
 import type { Person } from '../support/people.ts';
 import { eventually, within } from '../support/wait.ts';
-import { exchange } from '../support/wire.ts';
+import { exchange, openWire } from '../support/wire.ts';
 
 const JWT_SECRET = randomBytes(32).toString('hex');
 const GRAPHQL_RESPONSE = 'application/graphql-response+json';
@@ -585,6 +585,18 @@ describe('a body that is too large', () => {
     expect(await within(ended, 10_000, 'the end of the connection')).toMatch(
       /^HTTP\/1.1 413 [^]*REQUEST_ENTITY_TOO_LARGE/,
     );
+  });
+
+  it.each([
+    ['bytes', 400, 'x'.repeat(0x10000)],
+    ['chunks', 20_000, 'x'],
+  ])('is not read on for ever, when it has no end: too many %s close the connection', async (_name, count, piece) => {
+    const head = 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const wire = await openWire(cluster.node(0));
+    wire.write(head);
+    await wire.sees('UNSUPPORTED_MEDIA_TYPE');
+    wire.write(`${piece.length.toString(16)}\r\n${piece}\r\n`.repeat(count));
+    await within(wire.closed, 10_000, 'the end of the connection');
   });
 
   /** Each of them one chunk of HTTP. */
