@@ -4,6 +4,9 @@ import type { Duplex } from 'node:stream';
 import type { ErrorCode } from '../errors.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
+/** What its client is given to read it, and what went before. */
+const LAST_ANSWER_MS = 10_000;
+
 /**
  * An answer on a connection that the HTTP server has let go of, or could make nothing of; it is the last one there. A
  * code makes it one of GraphQL's.
@@ -25,6 +28,10 @@ export function sendLastAnswer(
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   // A peer that keeps its side open would keep the socket for ever.
   stream.once('finish', () => stream.destroy());
+  // So would one that reads nothing: behind an answer that waits for it, this one does not leave. The watch of answers
+  // does not look at a socket that was to be upgraded.
+  const timer = setTimeout(() => stream.destroy(), LAST_ANSWER_MS).unref();
+  stream.once('close', () => clearTimeout(timer));
   stream.end(`HTTP/1.1 ${status} ${text}\r\n${head.join('')}\r\n${body}`);
 }
 

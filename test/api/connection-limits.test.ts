@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startCluster } from '../support/cluster.ts';
 import type { ServerProcess } from '../support/server-process.ts';
@@ -36,6 +39,20 @@ async function isAnswered(wire: Wire): Promise<boolean> {
 async function openMany(node: ServerProcess, address: string, count: number): Promise<Wire[]> {
   const wires = await Promise.all(Array.from({ length: count }, () => openFrom(node, address)));
   return wires.filter((wire) => wire !== undefined);
+}
+
+/** Asks for megabytes and, once they begin to come, for an upgrade to what there is none of. Reads none of it. */
+function stopReading(node: ServerProcess, localAddress: string): Socket {
+  const socket = connect({ port: node.port, host: '127.0.0.1', localAddress });
+  socket.on('error', () => {});
+  socket.write('GET /graphql HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n');
+  socket.once('data', () => {
+    socket.pause();
+    socket.write('GET /nope HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n', () =>
+      socket.emit('paused'),
+    );
+  });
+  return socket;
 }
 
 const linesOf = ({ logs }: ServerProcess, by: string) =>
@@ -78,6 +95,19 @@ describe('connections to a node', () => {
     expect(
       await eventually(async () => (await openFrom(node, THERE)) ?? Promise.reject(new Error('none'))),
     ).toBeDefined();
+  });
+
+  it('are given back by who reads nothing, when the last request was an upgrade that is refused', async () => {
+    const node = await startNode({});
+    const stuck = Array.from({ length: 10 }, () => stopReading(node, HERE));
+    onTestFinished(() => stuck.forEach((wire) => wire.destroy()));
+    // Each has sent the upgrade, and holds its place.
+    await Promise.all(stuck.map((wire) => once(wire, 'paused')));
+    expect(await openFrom(node, HERE)).toBeUndefined();
+    await eventually(async () => (await openFrom(node, HERE)) ?? Promise.reject(new Error('none')), {
+      deadlineMs: 20_000,
+      everyMs: 500,
+    });
   });
 
   it.each([
