@@ -197,7 +197,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
       });
     },
   });
-  limitConnections(server, rateLimits);
+  limitConnections(server, rateLimits, logger);
   const answers = watchAnswers(server, logger, metrics);
   const webSockets = attachWebSocket(server, {
     graphql,

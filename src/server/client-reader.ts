@@ -45,8 +45,10 @@ function withoutPort(text: string): string {
   return bracketed ?? plain ?? text;
 }
 
-/** An IPv4 address, or the network of an IPv6 address. */
-export function customerOf(address: string): string {
+/** An IPv4 address, or the network of an IPv6 address. Whatever the text is, it throws nothing. */
+export function customerOf(text: string): string {
+  // Which line a link-local address is on (RFC 4007, section 11): a text of this machine's, and no part of the address.
+  const address = text.replace(/%.*$/s, '');
   if (isIPv4(address) || !isIP(address)) return address;
   const parsed = ipaddr.process(address);
   // As a server on all interfaces is told of it.

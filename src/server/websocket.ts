@@ -120,6 +120,16 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
 
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     stream.on('error', destroy);
+    try {
+      upgrade(request, stream, head);
+    } catch (error) {
+      // Nobody else would catch it, and the process would end.
+      options.logger.error({ err: error }, 'an upgrade was not handled');
+      stream.destroy();
+    }
+  });
+
+  function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     if (originForm(request.url).split('?', 1)[0] !== GRAPHQL_PATH) return refuse(stream, 404);
     if (draining) return refuse(stream, 503);
     if (!options.isAllowedOrigin(request)) return refuse(stream, 403, { code: 'ORIGIN_NOT_ALLOWED' });
@@ -129,7 +139,7 @@ export function attachWebSocket(server: Server, options: WebSocketOptions): WebS
       socket.once('close', () => options.addressSockets.giveBack(client.address));
       serve(socket, watch.watch(socket, stream), client, protocol, options.logger);
     });
-  });
+  }
 
   // An upgrade to something else, or a handshake that is none: RFC 6455, section 4.4.
   sockets.on('wsClientError', (_error: Error, stream: Duplex) =>

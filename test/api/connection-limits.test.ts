@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createClient, rawSocket } from '../support/client.ts';
 import { startCluster } from '../support/cluster.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { openWire } from '../support/wire.ts';
@@ -108,6 +109,17 @@ describe('connections to a node', () => {
       deadlineMs: 20_000,
       everyMs: 500,
     });
+  });
+
+  it('stay, and the node with them, when a proxy names an address with a zone', async () => {
+    const node = await startNode({ TRUST_PROXY: '1' });
+    const headers = { 'x-forwarded-for': 'fe80::1%br-1a2b' };
+    const socket = await rawSocket(node, { headers });
+    const body = JSON.stringify({ query: '{ __typename }' });
+    const answer = await createClient(node).raw({ headers: { ...headers, 'content-type': 'application/json' }, body });
+    expect(answer.json).toEqual({ data: { __typename: 'Query' } });
+    socket.close();
+    expect((await socket.closed).code).toBe(1005);
   });
 
   it.each([

@@ -35,6 +35,9 @@ it.each([
   [1, '[2001:db8::1]:50123', '2001:db8::/64'],
   [1, '[2001:db8::1]', '2001:db8::/64'],
   [1, '::ffff:192.0.2.1', '192.0.2.1'],
+  [1, '::ffff:192.0.2.1%eth0', '192.0.2.1'],
+  [1, 'fe80::1%br-1a2b', 'fe80::/64'],
+  [1, '[fe80::1%br-1a2b]:50123', 'fe80::/64'],
   // Not an address: no proxy wrote it, and nobody is let off for it.
   [1, undefined, PROXY],
   [1, '', PROXY],
@@ -54,6 +57,8 @@ it.each([
   ['2001:db8:1:3::1', '2001:db8:1:3::/64'],
   ['::1', '::/64'],
   ['fe80::1%eth0', 'fe80::/64'],
+  ['fe80::1%br-1a2b', 'fe80::/64'],
+  ['fe80::1%a.b_c', 'fe80::/64'],
   ['', ''],
 ])('counts %j as %s', (peer, address) => {
   expect(setUp(0).addressOf(undefined, peer)).toBe(address);
