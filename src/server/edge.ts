@@ -200,14 +200,19 @@ export function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
       resolve(refusal);
     }
 
-    request.on('data', take);
-    request.on('end', () => {
+    function finish(): void {
       const whole = body.subarray(0, size);
       resolve(isUtf8(whole) ? whole : new Refusal(400, 'BAD_REQUEST', 'The body is not UTF-8.'));
-    });
-    request.on('error', reject);
+      // An event stream keeps its request, which keeps who listens to it, and with them what they have made of it.
+      request.off('data', take).off('end', finish).off('error', reject).on('error', ignore);
+    }
+
+    request.on('data', take).on('end', finish).on('error', reject);
   });
 }
+
+/** Of a request that was read. */
+function ignore(): void {}
 
 /** Twice as large, or as large as it must be: what comes in many pieces is copied few times. */
 function grown(body: Buffer, size: number): Buffer {

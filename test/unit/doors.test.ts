@@ -21,7 +21,7 @@ function setUp() {
 
 it('a connection over which something throws is destroyed, and the process goes on', () => {
   const { server, lines, logger, stream } = setUp();
-  const places = { take: fail, giveBack: () => {} };
+  const places = { take: fail, giveBack: () => {}, isUnused: () => true };
   limitConnections(server, { connections: places, addressConnections: places }, logger);
   server.emit('connection', stream);
   expect(stream.destroyed).toBe(true);
