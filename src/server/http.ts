@@ -63,6 +63,9 @@ export function createHttpServer(options: HttpServerOptions): Server {
     },
     take,
   );
+  // No limit: Node would drop those beyond 2,000 in silence, and a client could push out what the proxy says after them.
+  // The size of all of them is bounded (16 KB).
+  server.maxHeadersCount = 0;
   // Whether to go on is said where the body is read: whom we refuse need not send it.
   server.on('checkContinue', take);
   server.on('clientError', answerClientError);

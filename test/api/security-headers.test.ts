@@ -148,6 +148,13 @@ describe('an answer', () => {
     expect(headers['strict-transport-security']).toBe(isTold ? 'max-age=31536000' : undefined);
   });
 
+  it('is told so, too, when the client has sent thousands of headers before the one of the proxy', async () => {
+    const many = 'a:\r\n'.repeat(3_000);
+    const head = `GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${many}X-Forwarded-Proto: https\r\n\r\n`;
+    const { status, headers } = readHead(await exchange(cluster.node(0), head));
+    expect({ status, told: headers['strict-transport-security'] }).toEqual({ status: 200, told: 'max-age=31536000' });
+  });
+
   it('still shows pages of listed origins what they asked for', async () => {
     const { headers } = await ask(post('{ __typename }', { origin: ORIGIN }));
     expect(headers).toMatchObject({ ...DATA, 'access-control-allow-origin': ORIGIN });
