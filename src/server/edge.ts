@@ -25,6 +25,20 @@ export function originForm(target = '/'): string {
   return rest === target || rest.startsWith('/') ? rest : `/${rest}`;
 }
 
+/**
+ * Whether the request says once, in HTTP 1.0 at most once, which host it is for (RFC 9112, section 3.2). Yoga makes a URL
+ * of it; where that fails, its answer would be a stack trace.
+ */
+export function namesOneHost({ headers, rawHeaders }: IncomingMessage): boolean {
+  if (headers.host === undefined) return true;
+  // Node keeps the first, and a proxy may have looked at another. Names and values by turns.
+  const names = rawHeaders.filter((text, at) => at % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host');
+  return names.length === 1 && isHost(headers.host);
+}
+
+/** With or without a port, and nothing else that a URL has. */
+const isHost = rememberLast((host: string) => !/[\s/\\?#@]/.test(host) && URL.canParse(`http://${host}`));
+
 /** A header that a form or a link cannot send, so that its presence proves a script of an allowed origin. */
 export const CSRF_HEADERS = ['x-graphql-yoga-csrf', 'apollo-require-preflight', 'x-apollo-operation-name'];
 

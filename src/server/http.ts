@@ -3,7 +3,16 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
 import type { Metrics, RequestOutcome } from '../metrics/metrics.ts';
-import { checkHead, EVENT_STREAM, originForm, presetCorsHeaders, readBody, Refusal, sendRefusal } from './edge.ts';
+import {
+  checkHead,
+  EVENT_STREAM,
+  namesOneHost,
+  originForm,
+  presetCorsHeaders,
+  readBody,
+  Refusal,
+  sendRefusal,
+} from './edge.ts';
 import type { OriginGuard } from './edge.ts';
 import { sendGraphiQL } from './graphiql.ts';
 import type { Health } from './health.ts';
@@ -125,6 +134,8 @@ export function createHttpServer(options: HttpServerOptions): Server {
     if (!options.isAllowedOrigin(request))
       return refuse(response, new Refusal(403, 'ORIGIN_NOT_ALLOWED', 'This origin may not call.'));
     presetCorsHeaders(request, response);
+    if (!namesOneHost(request))
+      return refuse(response, new Refusal(400, 'BAD_REQUEST', 'Host names one host, with or without a port.'));
     if (request.method === 'OPTIONS') return void response.writeHead(204, { allow: 'GET, POST' }).end();
     const isPage = options.graphiql && request.method === 'GET' && request.headers.accept?.includes('text/html');
     const refusal = isPage ? null : checkHead(request);
@@ -144,6 +155,8 @@ export function createHttpServer(options: HttpServerOptions): Server {
       if (plain && (await answerPlainPost(options.graphql, plain, context, response))) return;
       Object.assign(request, { body: plain ? body : keptBody(body, options.graphql.operations) });
     }
+    // HTTP 1.0 may have none, and Yoga would make one of this machine's address, with which it may be no URL.
+    request.headers.host ??= 'localhost';
     await options.graphql(request, response, context);
   }
 }

@@ -658,6 +658,46 @@ describe('what Node refuses by itself', () => {
   });
 });
 
+describe('a host', () => {
+  const STREAM = 'Accept: text/event-stream\r\n';
+  const ask = async (lines: string, accept: string, version = '1.1') => {
+    const wire = await openWire(cluster.node(0));
+    const head = `${lines}${accept}Apollo-Require-Preflight: 1\r\n`;
+    wire.write(`GET /graphql?query=%7B__typename%7D HTTP/${version}\r\n${head}\r\n`);
+    await wire.sees(/\r\n\r\n[^]*(Query|errors|Error)/);
+    wire.destroy();
+    return wire.received;
+  };
+  const none = ['', '[', ']', '[::1', '::1', 'a b', 'a\tb', '%', '%zz', '<', '1.2.3.4.5', ':4000', 'x:y', 'x:99999'];
+  const more = ['x:1:2', 'a/b', 'a\\b', 'a?b', 'a#b', 'a@b', 'x\r\nHost: x', 'x\r\nHOST: y'];
+  const some = [
+    'x',
+    'chat.example',
+    'chat.example.:443',
+    'a_b:80',
+    'x:',
+    '192.0.2.1:4000',
+    '[::1]',
+    '[2001:db8::1]:80',
+  ];
+
+  it.each([...none, ...more])('that is none, or more than that, is refused: %j', async (host) => {
+    for (const accept of ['', STREAM]) {
+      const answer = await ask(`Host: ${host}\r\n`, accept);
+      expect(answer).toMatch(/^HTTP\/1.1 400 [^]*"code":"BAD_REQUEST"/);
+      expect(answer).not.toMatch(INTERNALS);
+    }
+  });
+
+  it.each(some)('that is one is taken: %j', async (host) => {
+    for (const accept of ['', STREAM]) expect(await ask(`Host: ${host}\r\n`, accept)).toContain('Query');
+  });
+
+  it('may be left out in HTTP 1.0', async () => {
+    for (const accept of ['', STREAM]) expect(await ask('', accept, '1.0')).toContain('Query');
+  });
+});
+
 describe('what is only odd', () => {
   it('is answered: the last of two equal keys counts', async () => {
     const body = '{"query":"{ nobody }","query":"{ __typename }"}';
