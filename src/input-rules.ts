@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BadUserInputError } from './errors.ts';
+import { keptJsonBytes } from './json-length.ts';
 
 /** Lengths count code points, as people count characters. */
 export const LIMITS = {
@@ -99,7 +100,7 @@ export function readExtraData(field: string, value: unknown): unknown {
   assertJson(field, value, LIMITS.extraDataDepth);
   if (countContainers(value) > LIMITS.extraDataContainers)
     throw new BadUserInputError(field, `At most ${LIMITS.extraDataContainers} objects and lists.`);
-  if (Buffer.byteLength(JSON.stringify(value)) > LIMITS.extraDataBytes)
+  if (keptJsonBytes(value) > LIMITS.extraDataBytes)
     throw new BadUserInputError(field, `At most ${LIMITS.extraDataBytes} bytes of JSON.`);
   return value;
 }

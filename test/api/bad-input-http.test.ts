@@ -318,6 +318,14 @@ const cases: Case[] = [
   refused('extraData of more than 8 KiB', SEND, message({ extraData: 'x'.repeat(8_193) }), {
     field: 'input.extraData',
   }),
+  refused(
+    'extraData of 27 numbers that take 309 bytes each to keep',
+    SEND,
+    message({ extraData: Array(27).fill(1e308) }),
+    {
+      field: 'input.extraData',
+    },
+  ),
   refused('extraData of 501 objects', SEND, message({ extraData: Array.from({ length: 500 }, () => ({})) }), {
     field: 'input.extraData',
   }),

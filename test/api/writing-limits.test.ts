@@ -70,4 +70,13 @@ describe('with ten messages and 50,000 bytes a minute', () => {
     await expect(send(ann, chat, 'x'.repeat(200))).rejects.toMatchObject(refused('sendMessage'));
     expect(await bodies(chat)).toHaveLength(3);
   });
+
+  it('the bytes of a number are those that it takes to keep', async () => {
+    const ann = await registerPerson(cluster);
+    const chat = await openGroup(ann, [bob]);
+    // Of 309 bytes each.
+    const extraData = Array<number>(26).fill(1e308);
+    for (let nth = 0; nth < 6; nth += 1) await send(ann, chat, 'x', { extraData });
+    await expect(send(ann, chat, 'x', { extraData })).rejects.toMatchObject(refused('sendMessage'));
+  });
 });

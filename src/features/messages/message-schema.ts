@@ -134,7 +134,10 @@ const SendMessageInput = builder.inputType('SendMessageInput', {
     chatId: t.id({ required: true, description: 'Where.' }),
     body: t.string({ required: true, description: 'Up to 8,000 characters, not blank.' }),
     type: t.field({ type: MessageType, defaultValue: 'TEXT', description: 'What it carries.' }),
-    extraData: t.field({ type: 'JSON', description: 'Up to 8 KiB of JSON, 8 levels deep, of 500 objects and lists.' }),
+    extraData: t.field({
+      type: 'JSON',
+      description: 'Up to 8 KiB of JSON, with numbers in full, 8 levels deep, of 500 objects and lists.',
+    }),
     clientId: t.string({
       description: `Chosen by the client, up to 128 characters, unique per author and chat. Sending the same clientId
 again answers the message that stands, and publishes nothing.`,

@@ -4,6 +4,7 @@ import type { Cancellation } from '../../cancellation.ts';
 import { BadUserInputError, ConflictError, NotFoundError } from '../../errors.ts';
 import type { MessageType } from '../../generated/prisma/client.ts';
 import { LIMITS, readExtraData, readId, readText } from '../../input-rules.ts';
+import { keptJsonBytes } from '../../json-length.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
 import type { RateLimits } from '../../rate-limits/rate-limits.ts';
@@ -187,7 +188,7 @@ function toHead(chat: ChatRow) {
 
 /** In bytes, as they are kept. */
 function sizeOf(body: string, extraData: unknown): number {
-  return Buffer.byteLength(body) + (extraData == null ? 0 : Buffer.byteLength(JSON.stringify(extraData)));
+  return Buffer.byteLength(body) + keptJsonBytes(extraData);
 }
 
 function fingerprint(type: MessageType, body: string, extraData: unknown): string {
