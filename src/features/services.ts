@@ -147,7 +147,7 @@ export function createServices({
     beforeMemberLeaves: (tx, chatId, userId) => messageStore.tickWithout(tx.db, chatId, userId),
   });
   const messages = createMessageService({ store: messageStore, chats, announcer, chatFeeds, rateLimits, metrics });
-  const accounts = createAccountService({ prisma, users, sessions, providers, chats });
+  const accounts = createAccountService({ prisma, users, sessions, providers, chats, messages });
 
   return { users, sessions, providers, liveSessions, presence, chats, messages, accounts, chatFeeds, userFeeds };
 }

@@ -353,6 +353,38 @@ it('comes to its end, however often somebody lets the person in again', { timeou
   for (const chat of chats) expect(await rolesIn(bob, chat)).toEqual({ [bob.id]: 'OWNER' });
 });
 
+describe.runIf(backend === 'distributed')('somebody who wrote much', () => {
+  const MESSAGES = 400_000;
+
+  const leftOf = async (person: Person, chat: { id: string }) => {
+    const [row] = await cluster.sql<{ accounts: number; linked: number; kept: number }>(
+      `SELECT (SELECT count(*)::int FROM app_user WHERE id = $1) AS accounts,
+        (SELECT count(*)::int FROM message WHERE author_id = $1) AS linked,
+        (SELECT count(*)::int FROM message WHERE chat_id = $2) AS kept`,
+      [person.id, chat.id],
+    );
+    return row!;
+  };
+
+  it('goes too: more than is unlinked before one statement is cut off', { timeout: 120_000 }, async () => {
+    const [ann, bob] = [await registerPerson(cluster), await registerPerson(cluster)];
+    const chat = await openGroup(bob, [ann]);
+    await cluster.sql(
+      `INSERT INTO message (id, chat_id, seq, author_id, body)
+        SELECT gen_random_uuid(), $1, n, $2, 'much' FROM generate_series(1, $3::int) n`,
+      [chat.id, ann.id, MESSAGES],
+    );
+    await cluster.sql('UPDATE chat SET last_seq = $2 WHERE id = $1', [chat.id, MESSAGES]);
+    // On a slow machine the answer may be that it takes too long: it goes on.
+    await remove(ann).catch((error: unknown) => expect(error).toMatchObject({ code: 'TIMEOUT' }));
+    await eventually(async () => expect(await leftOf(ann, chat)).toEqual({ accounts: 0, linked: 0, kept: MESSAGES }), {
+      deadlineMs: 90_000,
+      everyMs: 500,
+    });
+    expect((await readChat(bob, chat)).lastMessage).toEqual({ body: 'much', author: null });
+  });
+});
+
 describe('a group whose owner’s account goes', () => {
   /** They join one after the other, in this order. */
   async function group(...roles: ChatRole[]) {

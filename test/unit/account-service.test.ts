@@ -14,6 +14,7 @@ function setUp() {
     users: { markLeaving: async () => {}, lock: async () => true, delete: async () => {} },
     sessions: { assertPassword: async () => {}, endAll: async () => 1, accountDeleted() {} },
     chats: { departEverywhere, isAnywhere: async () => false },
+    messages: { unlinkAuthor: async () => {} },
   } as unknown as AccountServiceOptions);
   return { accounts, departing, departEverywhere };
 }

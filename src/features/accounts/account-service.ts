@@ -2,6 +2,7 @@ import type { Viewer } from '../../auth/viewer.ts';
 import type { PrismaClient } from '../../generated/prisma/client.ts';
 import { inTransaction } from '../../persistence/transaction.ts';
 import type { ChatService } from '../chats/chat-service.ts';
+import type { MessageService } from '../messages/message-service.ts';
 import type { ProviderService } from '../sessions/provider-service.ts';
 import type { SessionService } from '../sessions/session-service.ts';
 import type { UserService } from '../users/user-service.ts';
@@ -12,9 +13,10 @@ export interface AccountServiceOptions {
   sessions: SessionService;
   providers: ProviderService;
   chats: ChatService;
+  messages: Pick<MessageService, 'unlinkAuthor'>;
 }
 
-/** Somebody who wrote a lot takes a while to be taken off it. */
+/** Whoever signs in to the account, or lets it into a chat, has the row first. */
 const TIMEOUT_MS = 20_000;
 
 /** A deletion that has not come to its end by then: its process died, or the database was away. */
@@ -23,12 +25,13 @@ const CUT_OFF_AFTER_MS = 10 * 60_000;
 export type AccountService = ReturnType<typeof createAccountService>;
 
 /** What concerns a person's whole account, in every feature. */
-export function createAccountService({ prisma, users, sessions, providers, chats }: AccountServiceOptions) {
+export function createAccountService({ prisma, users, sessions, providers, chats, messages }: AccountServiceOptions) {
   /** By user. */
   const underWay = new Map<string, Promise<void>>();
 
   /**
-   * Removes the account's sessions, its memberships, and last its row. Messages stay, without an author.
+   * Removes the account's sessions, its memberships, itself from what it wrote, and last its row. Messages
+   * stay, without an author.
    *
    * What is done stays done when it fails, or the process dies: then somebody is left who is signed out, in fewer chats,
    * and brought into none. They may sign in and delete the account again, which goes on from there; if they do not,
@@ -52,6 +55,7 @@ export function createAccountService({ prisma, users, sessions, providers, chats
     });
     for (;;) {
       await chats.departEverywhere(userId);
+      await messages.unlinkAuthor(userId);
       const outcome = await removeRow(userId);
       if (outcome === 'gone already') return;
       if (outcome === 'in a chat again') continue;

@@ -41,6 +41,9 @@ export interface MessageServiceOptions {
   metrics: Metrics;
 }
 
+/** Messages that lose their author in one statement. Who reads a chat meanwhile may have to wait for it with their mark. */
+const UNLINKED_TOGETHER = 5_000;
+
 export type MessageService = ReturnType<typeof createMessageService>;
 
 export function createMessageService(options: MessageServiceOptions) {
@@ -123,6 +126,15 @@ export function createMessageService(options: MessageServiceOptions) {
         announcer.usersChanged([mark.moved.userHead]);
       }
       return chats.get(viewer, id);
+    },
+
+    /**
+     * Takes the author from all that they wrote, some at a time: an account goes, and with its row alone that would be one
+     * statement, which is cut off when it was much. To be called once they are in no chat, and write no more. What is
+     * done stays done when it fails: another call goes on from there.
+     */
+    async unlinkAuthor(userId: string): Promise<void> {
+      while ((await store.unlinkSome(userId, UNLINKED_TOGETHER)) > 0);
     },
 
     /** Null when there is no such message or the viewer may not see it. */

@@ -164,6 +164,18 @@ export function createMessageStore(prisma: PrismaClient, query: CancellableQuery
         SELECT n FROM ticks`;
     },
 
+    /**
+     * Takes the author from the first so many of what they wrote, and answers from how many. What somebody has under
+     * way, such as read ticks, is left: they take the rows in another order, and the two would wait for each other.
+     */
+    unlinkSome(authorId: string, limit: number): Promise<number> {
+      return prisma.$executeRaw`
+        UPDATE message SET author_id = NULL WHERE id = ANY(ARRAY(
+          SELECT id FROM message WHERE author_id = ${authorId}::uuid
+          ORDER BY chat_id, seq LIMIT ${limit} FOR UPDATE SKIP LOCKED
+        ))`;
+    },
+
     // What the feeds of a node ask (see realtime/source.ts).
 
     listAdded(ranges: readonly Range[]): Promise<MessageRow[]> {
