@@ -35,12 +35,18 @@ export interface RateLimits {
   /** @throws RateLimitedError */
   countGroup(userId: string): Promise<void>;
   /**
-   * Counts a message that is sent or edited, a chat that is renamed or asked for, whatever becomes of it.
+   * Counts a message that is sent or edited, a chat that is renamed or asked for, a change of who is in it or of a role,
+   * and of one's own names, whatever becomes of it.
    *
    * @param bytes of what is written, in UTF-8.
    * @throws RateLimitedError
    */
   countWriting(userId: string, bytes: number): Promise<void>;
+  /**
+   * Counts messages whose read ticks somebody has turned by a change of the members, as so much writing: what is done is
+   * done, and the next that they write is refused when it was too much.
+   */
+  countRewritten(userId: string, messages: number): Promise<void>;
   /** So many people put into a group, a new one or not. @throws RateLimitedError */
   countAdded(userId: string, people: number): Promise<void>;
   /** Of this node, by user: for operations that are not answered yet, over HTTP and on sockets, subscriptions apart. */
@@ -65,6 +71,9 @@ export interface RateLimits {
 const GUESS = 5;
 /** Of which one that was right gets this back. */
 const REFUND = GUESS - 1;
+
+/** What a message that is written anew costs of one that is sent. */
+const REWRITTEN = 0.1;
 
 const MINUTE = 60;
 const DAY = 86_400;
@@ -96,8 +105,9 @@ const DAY = 86_400;
  * put into a group carries it until they leave. Five of the largest groups.
  *
  * **write**: 600 messages a minute by one person, and 2 MB, unless the settings say otherwise: far more than anybody
- * types, or an outbox holds. Each process counts for itself, since a send is not to wait for one more answer; with several
- * it is so much on each.
+ * types, or an outbox holds. Members who come and go may turn the read ticks of a thousand messages, which are all written
+ * anew: each of those is a tenth of a message. Each process counts for itself, since a send is not to wait for one more
+ * answer; with several it is so much on each.
  *
  * **Live connections** to one node: 50 of one user, 1,000 sockets from one address. **Connections** of any kind to one
  * node: by setting, 2,000 from one address and 10,000 in all. **Operations** that one node has not answered, subscriptions
@@ -127,6 +137,12 @@ const USER_SUBSCRIPTIONS = 200;
 const ADDRESS_OPERATIONS = 200;
 const USER_CONNECTIONS = 50;
 const ADDRESS_SOCKETS = 1_000;
+
+/** Hidden. */
+interface Who {
+  account?: string;
+  address?: string;
+}
 
 type QuotaName = keyof typeof ALLOWANCES;
 
@@ -168,14 +184,15 @@ export function createRateLimits({
   const messages = createQuota('', { points: writing.messages, seconds: MINUTE }, undefined);
   const bytes = createQuota('', { points: writing.bytes, seconds: MINUTE }, undefined);
 
-  /** `who` is hidden already. */
-  function assertWithin(name: string, taken: Taken, who: { account?: string; address?: string }): void {
-    if (!taken.isOver) return;
-    const { isFirstOver, secondsLeft: retryAfter } = taken;
+  function assertWithin(name: string, taken: Taken, who: Who): void {
+    warnOnce(name, taken, who);
+    if (taken.isOver) throw new RateLimitedError(taken.secondsLeft);
+  }
+
+  /** For all the attempts of a window. */
+  function warnOnce(name: string, { isFirstOver, secondsLeft: retryAfter }: Taken, who: Who): void {
     const [operation, by] = name.split('.');
-    // Once for all the attempts of a window.
     if (isFirstOver) logger.warn({ event: 'security.rate_limited', operation, by, ...who, retryAfter }, 'rate limited');
-    throw new RateLimitedError(retryAfter);
   }
 
   /** Told sparingly: who comes and goes at the limit finds it free and full all the time. */
@@ -246,6 +263,12 @@ export function createRateLimits({
       const taken = [await messages.take(userId, 1), await bytes.take(userId, size)];
       for (const one of taken) if (one.isOver) assertWithin('write.account', one, { account: hide(userId) });
     },
+
+    async countRewritten(userId, count) {
+      const taken = await messages.take(userId, REWRITTEN * count);
+      if (taken.isFirstOver) warnOnce('write.account', taken, { account: hide(userId) });
+    },
+
     countAdded: (userId, people) => countAccount('added.account', userId, people),
 
     userOperations: placesFor('execute', 'account', USER_OPERATIONS),
@@ -283,6 +306,7 @@ export const UNLIMITED: RateLimits = {
   countSearch: async () => {},
   countGroup: async () => {},
   countWriting: async () => {},
+  countRewritten: async () => {},
   countAdded: async () => {},
   userOperations: ENDLESS,
   sessionOperations: ENDLESS,

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startCluster } from '../support/cluster.ts';
+import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { readHistory } from '../support/history.ts';
 import { openGroup, registerPerson, send } from '../support/people.ts';
@@ -44,6 +44,45 @@ describe('with ten messages and 50,000 bytes a minute', () => {
       'mutation ($id: ID!, $chatId: ID!) { deleteMessage(messageId: $id) { body } markRead(chatId: $chatId, seq: 10) { id } }';
     expect(await ann.client().request(query, { id, chatId: chat.id })).toMatchObject({ deleteMessage: { body: '' } });
   });
+
+  it.each<[field: string, args: (chatId: string, userId: string) => string]>([
+    ['addMembers', (chatId, userId) => `(chatId: "${chatId}", userIds: ["${userId}"]) { id }`],
+    ['removeMember', (chatId, userId) => `(chatId: "${chatId}", userId: "${userId}") { id }`],
+    ['changeRole', (chatId, userId) => `(chatId: "${chatId}", userId: "${userId}", role: ADMIN) { id }`],
+    ['leaveChat', (chatId) => `(chatId: "${chatId}")`],
+    ['updateProfile', () => '(input: { firstName: "Anna" }) { id }'],
+  ])('%s is one writing', async (field, args) => {
+    const ann = await registerPerson(cluster);
+    const chat = await openGroup(ann, [bob]);
+    for (let nth = 1; nth < PER_MINUTE; nth += 1) await send(ann, chat, `message ${nth}`);
+    const act = () => ann.client().request(`mutation { ${field}${args(chat.id, bob.id)} }`, {});
+    // Whether it may be done or not.
+    await act().catch(({ code }: { code: string }) => expect(code).not.toBe('RATE_LIMITED'));
+    await expect(act()).rejects.toMatchObject(refused(field));
+  });
+
+  it.runIf(backend === 'distributed')(
+    'so is, of ten messages that a member’s going turns read, that of one',
+    async () => {
+      const [ann, cleo] = [await registerPerson(cluster), await registerPerson(cluster)];
+      const chat = await openGroup(ann, [bob, cleo]);
+      const count = 10 * PER_MINUTE;
+      await cluster.sql(
+        `INSERT INTO message (id, chat_id, seq, author_id, body)
+        SELECT gen_random_uuid(), $1, n, $2, 'said' FROM generate_series(1, $3::int) n`,
+        [chat.id, ann.id, count],
+      );
+      await cluster.sql('UPDATE chat SET last_seq = $2, revision = $2 WHERE id = $1', [chat.id, count]);
+      const query = 'mutation ($chatId: ID!, $seq: Int!) { markRead(chatId: $chatId, seq: $seq) { id } }';
+      await bob.client().request(query, { chatId: chat.id, seq: count });
+      const remove = `mutation ($chatId: ID!, $userId: ID!) { removeMember(chatId: $chatId, userId: $userId) {
+      messages(first: 1) { edges { node { isRead } } } } }`;
+      expect(await ann.client().request(remove, { chatId: chat.id, userId: cleo.id })).toMatchObject({
+        removeMember: { messages: { edges: [{ node: { isRead: true } }] } },
+      });
+      await expect(send(ann, chat, 'too many')).rejects.toMatchObject(refused('sendMessage'));
+    },
+  );
 
   it('each field of a document counts, and each repetition of a message', async () => {
     const ann = await registerPerson(cluster);

@@ -263,4 +263,15 @@ describe('writing', () => {
     vi.advanceTimersByTime(40_000);
     expect(await retryAfterOf(limits.countWriting('ann', 10))).toBeNull();
   });
+
+  it('is, of ten messages that are written anew, that of one; what is done is not refused, the next is', async () => {
+    await limits.countRewritten('ann', 40);
+    expect(await retryAfterOf(limits.countWriting('ann', 0))).toBeNull();
+    await limits.countRewritten('ann', 1_000);
+    await limits.countRewritten('ann', 1_000);
+    expect(await retryAfterOf(limits.countWriting('ann', 0))).toBe(60);
+    expect(lines).toEqual([
+      expect.objectContaining({ event: 'security.rate_limited', operation: 'write', by: 'account', retryAfter: 60 }),
+    ]);
+  });
 });

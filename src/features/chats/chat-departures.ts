@@ -8,8 +8,8 @@ export interface ChatDeparturesOptions {
   prisma: PrismaClient;
   store: ChatStore;
   announcer: Pick<ChangeAnnouncer<never>, 'chatChanged' | 'usersChanged'>;
-  /** Called behind the chat's lock: read ticks may hang on the member. */
-  beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<void>;
+  /** Called behind the chat's lock: read ticks may hang on the member. Answers how many messages it has changed. */
+  beforeMemberLeaves: (tx: Transaction, chatId: string, userId: string) => Promise<number>;
 }
 
 /** Chats that one transaction takes: others wait for each of them until all are done. */

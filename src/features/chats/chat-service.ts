@@ -34,9 +34,9 @@ export interface NewChat {
 export interface ChatServiceOptions extends ChatDeparturesOptions {
   users: UserService;
   userFeeds: UserFeeds;
-  rateLimits: Pick<RateLimits, 'countGroup' | 'countAdded' | 'countWriting'>;
-  /** Called behind the chat's lock: read ticks may hang on them. */
-  beforeMembersJoin: (tx: Transaction, chatId: string, userIds: readonly string[]) => Promise<void>;
+  rateLimits: Pick<RateLimits, 'countGroup' | 'countAdded' | 'countWriting' | 'countRewritten'>;
+  /** Called behind the chat's lock: read ticks may hang on them. Answers how many messages it has changed. */
+  beforeMembersJoin: (tx: Transaction, chatId: string, userIds: readonly string[]) => Promise<number>;
 }
 
 export type ChatService = ReturnType<typeof createChatService>;
@@ -131,8 +131,13 @@ export function createChatService(options: ChatServiceOptions) {
     return get(viewer, chatId);
   }
 
-  async function removeBehindLock(tx: Transaction, chatId: string, userId: string): Promise<void> {
-    await options.beforeMemberLeaves(tx, chatId, userId);
+  /** Counts, once it is done, the messages whose read ticks turned with it. */
+  function countTicks(tx: Transaction, viewer: Viewer, ticked: number): void {
+    if (ticked > 0) tx.afterCommit(() => void options.rateLimits.countRewritten(viewer.userId, ticked));
+  }
+
+  async function removeBehindLock(tx: Transaction, viewer: Viewer, chatId: string, userId: string): Promise<void> {
+    countTicks(tx, viewer, await options.beforeMemberLeaves(tx, chatId, userId));
     await store.deleteMember(tx.db, chatId, userId);
     await record(tx, chatId, { members: true, userIds: [userId] });
   }
@@ -184,13 +189,14 @@ export function createChatService(options: ChatServiceOptions) {
     async addMembers(viewer: Viewer, chatId: string, ids: readonly string[]): Promise<ChatRow> {
       const userIds = readIds('userIds', ids);
       if (userIds.length === 0) throw new BadUserInputError('userIds', 'Name at least one person.');
+      await options.rateLimits.countWriting(viewer.userId, 0);
       await options.rateLimits.countAdded(viewer.userId, userIds.length);
       await change(viewer, chatId, async (tx, { chat, role }) => {
         assertCanAddMembers(chat.kind, role);
         await users.assertHere(userIds, tx.db);
         const { members } = await store.countMembers(tx.db, chat.id);
         assertGroupSize('userIds', members + userIds.length);
-        if (members < 2) await options.beforeMembersJoin(tx, chat.id, userIds);
+        if (members < 2) countTicks(tx, viewer, await options.beforeMembersJoin(tx, chat.id, userIds));
         const added = await store.insertMembers(
           tx.db,
           chat.id,
@@ -204,18 +210,20 @@ export function createChatService(options: ChatServiceOptions) {
 
     async removeMember(viewer: Viewer, chatId: string, userId: string): Promise<ChatRow> {
       const targetId = readId('userId', userId);
+      await options.rateLimits.countWriting(viewer.userId, 0);
       await change(viewer, chatId, async (tx, { chat, role }) => {
         const target = await store.findRole(tx.db, chat.id, targetId);
         if (target === null) throw new NotFoundError();
         assertCanRemoveMember(chat.kind, role, target);
         if (targetId === viewer.userId) throw new BadUserInputError('userId', 'To go yourself, leave the chat.');
-        await removeBehindLock(tx, chat.id, targetId);
+        await removeBehindLock(tx, viewer, chat.id, targetId);
       });
       return get(viewer, chatId);
     },
 
     async changeRole(viewer: Viewer, chatId: string, userId: string, to: ChatRole): Promise<ChatRow> {
       const targetId = readId('userId', userId);
+      await options.rateLimits.countWriting(viewer.userId, 0);
       await change(viewer, chatId, async (tx, { chat, role }) => {
         assertCanChangeRoles(chat.kind, role);
         const from = await store.findRole(tx.db, chat.id, targetId);
@@ -229,9 +237,10 @@ export function createChatService(options: ChatServiceOptions) {
     },
 
     async leave(viewer: Viewer, chatId: string): Promise<void> {
+      await options.rateLimits.countWriting(viewer.userId, 0);
       await change(viewer, chatId, async (tx, { chat, role }) => {
         assertCanLeave(chat.kind, role, (await store.countMembers(tx.db, chat.id)).owners);
-        await removeBehindLock(tx, chat.id, viewer.userId);
+        await removeBehindLock(tx, viewer, chat.id, viewer.userId);
       });
     },
 

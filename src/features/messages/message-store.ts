@@ -139,22 +139,23 @@ export function createMessageStore(prisma: PrismaClient, query: CancellableQuery
 
     /**
      * To be called behind the chat's lock, before a member's row is deleted: counts a change of every message whose
-     * `isRead` turns once that member does not count any more.
+     * `isRead` turns once that member does not count any more. Answers how many those are.
      */
-    async tickWithout(db: Db, chatId: string, userId: string): Promise<void> {
-      await db.$queryRaw`
+    async tickWithout(db: Db, chatId: string, userId: string): Promise<number> {
+      const rows = await db.$queryRaw<[{ n: number }]>`
         WITH before AS (${lowestMarks(chatId)}),
           after AS (SELECT user_id, last_read_seq FROM before WHERE user_id <> ${userId}::uuid),
           ${tickMessages(chatId)}
         SELECT n FROM ticks`;
+      return rows[0].n;
     },
 
     /**
      * To be called behind the chat's lock, before people come in at the newest message: counts a change of every message
-     * whose `isRead` turns with them. Where two or more are members already, none does.
+     * whose `isRead` turns with them, and answers how many those are. Where two or more are members already, none does.
      */
-    async tickWith(db: Db, chatId: string, userIds: readonly string[]): Promise<void> {
-      await db.$queryRaw`
+    async tickWith(db: Db, chatId: string, userIds: readonly string[]): Promise<number> {
+      const rows = await db.$queryRaw<[{ n: number }]>`
         WITH before AS (${lowestMarks(chatId)}),
           after AS (
             SELECT user_id, last_read_seq FROM before UNION ALL
@@ -162,6 +163,7 @@ export function createMessageStore(prisma: PrismaClient, query: CancellableQuery
             WHERE c.id = ${chatId}::uuid
           ), ${tickMessages(chatId)}
         SELECT n FROM ticks`;
+      return rows[0].n;
     },
 
     /**

@@ -21,7 +21,7 @@ export interface NewAccount {
 
 export type UserService = ReturnType<typeof createUserService>;
 
-export function createUserService(store: UserStore, rateLimits: Pick<RateLimits, 'countSearch'>) {
+export function createUserService(store: UserStore, rateLimits: Pick<RateLimits, 'countSearch' | 'countWriting'>) {
   return {
     /** Null when nobody has the id, or whoever has it is leaving. */
     async find(id: string, cancellation?: Cancellation): Promise<UserRow | null> {
@@ -134,6 +134,7 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
         firstName: input.firstName ?? user.firstName,
         lastName: input.lastName ?? user.lastName,
       });
+      await rateLimits.countWriting(viewer.userId, Buffer.byteLength(names.firstName + names.lastName));
       return store.updateNames(user.id, { ...names, words: nameWords(names.firstName, names.lastName) });
     },
 
