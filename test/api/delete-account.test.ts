@@ -16,6 +16,12 @@ const DeleteAccount = graphql(/* GraphQL */ `
   }
 `);
 
+const ChangePassword = graphql(/* GraphQL */ `
+  mutation ChangePasswordOfLeaving($currentPassword: String!, $newPassword: String!) {
+    changePassword(currentPassword: $currentPassword, newPassword: $newPassword)
+  }
+`);
+
 const WhoAmI = graphql(/* GraphQL */ `
   query WhoIsLeft {
     me {
@@ -451,31 +457,65 @@ describe('a group whose owner’s account goes', () => {
   });
 });
 
-describe.runIf(backend === 'distributed')('a login while the account goes', () => {
-  it('is refused as one to an account that never was', async () => {
-    const ann = await registerPerson(cluster);
+describe.runIf(backend === 'distributed')('while the account goes, or its password,', () => {
+  /** Answers what becomes of an attempt whose statement waits for a change of the account that is under way. */
+  async function meanwhile(change: string, person: Person, attempt: () => Promise<unknown>, statement: string) {
     const other = new pg.Client({ connectionString: cluster.databaseUrl! });
     await other.connect();
     try {
       await other.query('BEGIN');
-      await other.query('DELETE FROM app_user WHERE id = $1', [ann.id]);
-      const attempt = signIn(cluster, ann).then(
-        () => 'signed in',
+      await other.query(change, [person.id]);
+      const outcome = attempt().then(
+        () => 'done',
         (error: { code: string }) => error.code,
       );
       await eventually(
         async () => {
           const waiting = await cluster.sql(
-            `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%INSERT INTO session%'`,
+            `SELECT 1 FROM pg_stat_activity
+              WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE $1`,
+            [`%${statement}%`],
           );
           expect(waiting).toHaveLength(1);
         },
         { deadlineMs: 4_000 },
       );
       await other.query('COMMIT');
-      expect(await attempt).toBe('INVALID_CREDENTIALS');
+      return await outcome;
     } finally {
       await other.end();
+    }
+  }
+
+  const GOES = 'DELETE FROM app_user WHERE id = $1';
+  const CHANGES = `UPDATE app_user SET password_hash = 'another' WHERE id = $1`;
+
+  it('a login is refused as one to an account that never was', async () => {
+    const ann = await registerPerson(cluster);
+    expect(await meanwhile(GOES, ann, () => signIn(cluster, ann), 'INSERT INTO session')).toBe('INVALID_CREDENTIALS');
+  });
+
+  it.each([GOES, CHANGES])('a change of the password is refused as with a wrong one (%s)', async (change) => {
+    const ann = await registerPerson(cluster);
+    const attempt = () =>
+      ann.client().request(ChangePassword, { currentPassword: ann.password, newPassword: 'copper-lantern-1' });
+    expect(await meanwhile(change, ann, attempt, 'UPDATE%app_user')).toBe('INVALID_CREDENTIALS');
+  });
+
+  it('a deletion with the old one is refused, and deletes nothing', async () => {
+    const ann = await registerPerson(cluster);
+    expect(await meanwhile(CHANGES, ann, () => remove(ann), 'UPDATE app_user')).toBe('INVALID_CREDENTIALS');
+    expect((await ann.client().request(WhoAmI)).me.id).toBe(ann.id);
+  });
+
+  it('a change of the password is refused once the account is leaving', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const ann = await registerPerson(cluster);
+      const changing = ann
+        .client(1)
+        .request(ChangePassword, { currentPassword: ann.password, newPassword: 'copper-lantern-1' });
+      const outcomes = await Promise.allSettled([remove(ann), changing]);
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     }
   });
 });

@@ -434,6 +434,18 @@ describe('an account that is linked', () => {
     expect(told).toHaveLength(1);
   });
 
+  it.runIf(backend === 'distributed')('is not unlinked with a password that is just being changed', async () => {
+    const ann = await registerPerson(cluster);
+    await link(ann, issue());
+    const change = `UPDATE app_user SET password_hash = 'another' WHERE id = $1`;
+    const attempt = () => refusal(unlink(ann));
+    expect(await attemptDuring(change, ann, attempt, 'DELETE FROM app_user_identity')).toEqual({
+      ...REFUSED,
+      field: 'password',
+    });
+    expect(await identitiesOf(ann)).toHaveLength(1);
+  });
+
   it('may be linked when whoever signed in apart from it has let go of the account that this made', async () => {
     const ann = await registerPerson(cluster);
     const claims = { sub: randomUUID(), ...vouched(ann.email) };

@@ -305,6 +305,23 @@ describe('changePassword', () => {
     }
   });
 
+  it('is done by one of two who have the old one', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      const ann = await registerPerson(cluster);
+      const passwords = ['copper-lantern-1', 'copper-lantern-2'];
+      const outcomes = await Promise.allSettled(
+        passwords.map((newPassword, nodeIndex) =>
+          ann.client(nodeIndex).request(ChangePassword, { currentPassword: ann.password, newPassword }),
+        ),
+      );
+      const nth = outcomes.findIndex(({ status }) => status === 'fulfilled');
+      expect(outcomes[1 - nth]).toMatchObject({
+        reason: { code: 'INVALID_CREDENTIALS', extensions: { field: 'currentPassword' } },
+      });
+      await signIn(cluster, { email: ann.email, password: passwords[nth]! });
+    }
+  });
+
   const newPassword = 'copper-lighthouse-91';
 
   it('has every other device sign in again, with the new one', async () => {

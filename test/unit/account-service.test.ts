@@ -11,7 +11,7 @@ function setUp() {
   const departEverywhere = vi.fn<(userId: string) => Promise<void>>(() => departing.promise);
   const accounts = createAccountService({
     prisma: { $transaction: (work: (db: object) => unknown) => work({}) },
-    users: { markLeaving: async () => {}, lock: async () => true, delete: async () => {} },
+    users: { markLeaving: async () => true, lock: async () => true, delete: async () => {} },
     sessions: { assertPassword: async () => {}, endAll: async () => 1, accountDeleted() {} },
     chats: { departEverywhere, isAnywhere: async () => false },
     messages: { unlinkAuthor: async () => {} },

@@ -4,6 +4,7 @@ import { inTransaction } from '../../persistence/transaction.ts';
 import type { ChatService } from '../chats/chat-service.ts';
 import type { MessageService } from '../messages/message-service.ts';
 import type { ProviderService } from '../sessions/provider-service.ts';
+import { wrongPassword } from '../sessions/session-service.ts';
 import type { SessionService } from '../sessions/session-service.ts';
 import type { UserService } from '../users/user-service.ts';
 
@@ -37,22 +38,31 @@ export function createAccountService({ prisma, users, sessions, providers, chats
    * and brought into none. They may sign in and delete the account again, which goes on from there; if they do not,
    * `finishAll` does. Attempts that meet on a node are one.
    */
-  async function remove(userId: string): Promise<void> {
+  async function remove(userId: string, passwordHash: string | null): Promise<void> {
+    const sessionsEnded = await begin(userId, passwordHash);
     let attempt = underWay.get(userId);
     if (!attempt) {
-      attempt = removeAll(userId).finally(() => underWay.delete(userId));
+      attempt = removeAll(userId, sessionsEnded).finally(() => underWay.delete(userId));
       underWay.set(userId, attempt);
     }
     await attempt;
   }
 
-  async function removeAll(userId: string): Promise<void> {
-    // First, so that to its owner the account is gone at once, and they do not join or make what is being left. Nobody else
-    // lets them in any more either, so that the rounds below come to an end.
-    let sessionsEnded = await inTransaction(prisma, async (tx) => {
-      await users.markLeaving(userId, tx);
+  /**
+   * First, so that to its owner the account is gone at once, and they do not join or make what is being left. Nobody else
+   * lets them in any more either, so that the rounds of the removal come to an end. Answers how many sessions ended.
+   */
+  function begin(userId: string, passwordHash: string | null): Promise<number> {
+    return inTransaction(prisma, async (tx) => {
+      // Changed while it was looked at: whoever has the old one does not delete what the owner has just kept.
+      if (!(await users.markLeaving(userId, passwordHash, tx)) && passwordHash !== null)
+        throw wrongPassword('password');
       return sessions.endAll(userId, tx);
     });
+  }
+
+  async function removeAll(userId: string, endedBefore: number): Promise<void> {
+    let sessionsEnded = endedBefore;
     for (;;) {
       await chats.departEverywhere(userId);
       await messages.unlinkAuthor(userId);
@@ -83,19 +93,18 @@ export function createAccountService({ prisma, users, sessions, providers, chats
   return {
     /** @throws AppError INVALID_CREDENTIALS when the password is not the viewer's. */
     async delete(viewer: Viewer, password: string): Promise<void> {
-      await sessions.assertPassword(viewer, 'password', password);
-      await remove(viewer.userId);
+      await remove(viewer.userId, await sessions.assertPassword(viewer, 'password', password));
     },
 
     /** @throws AppError INVALID_CREDENTIALS unless the provider's token was issued to the viewer, and just now. */
     async deleteWithProvider(viewer: Viewer, idToken: string): Promise<void> {
       await providers.assertIdentity(viewer, idToken);
-      await remove(viewer.userId);
+      await remove(viewer.userId, null);
     },
 
     /** Goes on with the deletions that were cut off. */
     async finishAll(): Promise<void> {
-      for (const userId of await users.findLeaving(CUT_OFF_AFTER_MS)) await remove(userId);
+      for (const userId of await users.findLeaving(CUT_OFF_AFTER_MS)) await remove(userId, null);
     },
   };
 }

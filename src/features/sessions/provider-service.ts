@@ -82,8 +82,9 @@ export function createProviderService({ tokens, users, sessions, rateLimits, log
 
     /** From now on the viewer signs in by password alone. @throws ForbiddenError when they have none. */
     async unlink(viewer: Viewer, password: string): Promise<void> {
-      await sessions.assertPassword(viewer, 'password', password);
-      const count = await users.unlink(viewer.userId);
+      const passwordHash = await sessions.assertPassword(viewer, 'password', password);
+      const count = await users.unlink(viewer.userId, passwordHash);
+      if (count === null) throw wrongPassword('password');
       if (count > 0)
         logger.info({ event: 'security.provider_unlinked', userId: viewer.userId, count }, 'an account was unlinked');
     },

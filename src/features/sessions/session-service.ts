@@ -215,13 +215,15 @@ export function createSessionService(options: SessionServiceOptions) {
      * their own. `keepIdentities`: the linked ones stay.
      */
     async changePassword(viewer: Viewer, current: string, next: string, keepIdentities: boolean): Promise<void> {
-      await assertPassword(viewer, 'currentPassword', current);
+      const currentHash = await assertPassword(viewer, 'currentPassword', current);
       const password = await readNewPassword('newPassword', next);
       if (password === current) throw new BadUserInputError('newPassword', 'This is the password that you have now.');
       const passwordHash = await passwords.hash(password);
       const { ended, identitiesRemoved } = await inTransaction(options.prisma, async ({ db }) => {
-        await users.changePasswordHash(viewer.userId, passwordHash, db);
-        const identitiesRemoved = keepIdentities ? 0 : await users.unlink(viewer.userId, db);
+        const hashes = { from: currentHash, to: passwordHash };
+        // Changed while it was looked at, or the account went: of two who have the old one, one comes through.
+        if (!(await users.changePasswordHash(viewer.userId, hashes, db))) throw wrongPassword('currentPassword');
+        const identitiesRemoved = keepIdentities ? 0 : await users.unlink(viewer.userId, passwordHash, db);
         return { ended: await store.delete(viewer.userId, { allBut: viewer.sessionId }, db), identitiesRemoved };
       });
       liveSessions.ended(ended);

@@ -110,8 +110,12 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
     listIdentities: (userId: string, cancellation?: Cancellation): Promise<LinkedIdentity[]> =>
       store.listIdentities(userId, cancellation),
 
-    /** Removes all identities of an account that has a password. Answers how many there were. */
-    unlink: (userId: string, db?: Db): Promise<number> => store.deleteIdentities(userId, db),
+    /**
+     * Removes all identities of an account that has a password. Answers how many there were; null when the password that
+     * was checked is not the account's any more.
+     */
+    unlink: (userId: string, passwordHash: string, db?: Db): Promise<number | null> =>
+      store.deleteIdentities(userId, passwordHash, db),
 
     /** Other people whose names begin with every given word, or whose e-mail is exactly the text. */
     async search(
@@ -138,10 +142,16 @@ export function createUserService(store: UserStore, rateLimits: Pick<RateLimits,
       return store.updateNames(user.id, { ...names, words: nameWords(names.firstName, names.lastName) });
     },
 
-    changePasswordHash: (id: string, passwordHash: string, db: Db) => store.updatePasswordHash(id, passwordHash, db),
+    /** False when `from`, which was checked, is not the account's any more, or the account is on its way out. */
+    changePasswordHash: (id: string, hashes: { from: string; to: string }, db: Db): Promise<boolean> =>
+      store.updatePasswordHash(id, hashes, db),
 
-    /** From the commit on they are absent to whoever looks for them, or would let them into a chat. */
-    markLeaving: (id: string, tx: Transaction): Promise<void> => store.markLeaving(id, tx.db),
+    /**
+     * From the commit on they are absent to whoever looks for them, or would let them into a chat. False when the account
+     * is gone, or the password that was checked, if one was, is not its any more.
+     */
+    markLeaving: (id: string, passwordHash: string | null, tx: Transaction): Promise<boolean> =>
+      store.markLeaving(id, passwordHash, tx.db),
 
     findLeaving: (forMs: number): Promise<string[]> => store.findLeaving(forMs),
 

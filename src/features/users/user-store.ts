@@ -103,9 +103,16 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
         WHERE user_id = ${userId}::uuid ORDER BY linked_at, issuer`;
     },
 
-    /** Answers how many there were. */
-    async deleteIdentities(userId: string, db: Db = prisma): Promise<number> {
-      return (await db.userIdentity.deleteMany({ where: { userId } })).count;
+    /** Answers how many there were; null when the account is gone, or its password is another by now than the given. */
+    async deleteIdentities(userId: string, passwordHash: string, db: Db = prisma): Promise<number | null> {
+      const [row] = await db.$queryRaw<[{ accounts: number; identities: number }]>`
+        WITH account AS (
+          SELECT id FROM app_user WHERE id = ${userId}::uuid AND password_hash = ${passwordHash} FOR SHARE
+        ), deleted AS (
+          DELETE FROM app_user_identity i USING account WHERE i.user_id = account.id RETURNING i.user_id
+        )
+        SELECT (SELECT count(*) FROM account)::int AS accounts, (SELECT count(*) FROM deleted)::int AS identities`;
+      return row.accounts > 0 ? row.identities : null;
     },
 
     /**
@@ -145,8 +152,12 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
       });
     },
 
-    async updatePasswordHash(id: string, passwordHash: string, db: Db = prisma): Promise<void> {
-      await db.user.update({ where: { id }, data: { passwordHash }, select: { id: true } });
+    /** False when the account is gone or leaving, or its password is another by now than the one that was checked. */
+    async updatePasswordHash(id: string, hashes: { from: string; to: string }, db: Db = prisma): Promise<boolean> {
+      const updated = await db.$executeRaw`
+        UPDATE app_user SET password_hash = ${hashes.to}
+        WHERE id = ${id}::uuid AND password_hash = ${hashes.from} AND leaving_since IS NULL`;
+      return updated > 0;
     },
 
     /** Takes the row until the transaction ends, also from who only refers to it. False when it is gone. */
@@ -155,9 +166,16 @@ export function createUserStore(prisma: PrismaClient, query: CancellableQuery) {
       return rows.length > 0;
     },
 
-    async markLeaving(id: string, db: Db): Promise<void> {
-      await db.$executeRaw`
-        UPDATE app_user SET leaving_since = coalesce(leaving_since, now()) WHERE id = ${id}::uuid`;
+    /**
+     * False when the account is gone, or its password is another by now than the one that was checked.
+     *
+     * @param passwordHash null: it was not by a password that somebody asked for it.
+     */
+    async markLeaving(id: string, passwordHash: string | null, db: Db): Promise<boolean> {
+      const unchanged = passwordHash === null ? Prisma.empty : Prisma.sql`AND password_hash = ${passwordHash}`;
+      const marked = await db.$executeRaw`
+        UPDATE app_user SET leaving_since = coalesce(leaving_since, now()) WHERE id = ${id}::uuid ${unchanged}`;
+      return marked > 0;
     },
 
     /** Whoever has been leaving for longer than so many ms. */
