@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, openSocket } from '../support/client.ts';
-import { startCluster } from '../support/cluster.ts';
+import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
 import { claimsOf, deviceOf, renew, signIn } from '../support/devices.ts';
 import type { Device } from '../support/devices.ts';
@@ -175,6 +175,22 @@ describe('sessions', () => {
     ]);
     expect(Date.parse(renewed[0]!.lastUsedAt)).toBeGreaterThan(Date.parse(renewed[1]!.lastUsedAt));
     expect(renewed[0]!.createdAt).toBe(sessions[2]!.createdAt);
+  });
+
+  it.runIf(backend === 'distributed')('are shown as far as anybody reads', async () => {
+    const ann = await registerPerson(cluster);
+    await cluster.sql(
+      `INSERT INTO session (id, user_id, device_name, last_used_at, expires_at, current_hash)
+        SELECT gen_random_uuid(), $1, 'device ' || n, now() - n * interval '1 hour', now() + interval '1 day', '\\x00'
+        FROM generate_series(1, 300) n`,
+      [ann.id],
+    );
+    const { sessions } = await ann.client().request(Sessions);
+    expect(sessions.map(({ deviceName }) => deviceName).slice(1)).toEqual(
+      Array.from({ length: 199 }, (_, nth) => `device ${nth + 1}`),
+    );
+    expect(sessions[0]!.isCurrent).toBe(true);
+    expect(await ann.client().request(Revoke, {})).toEqual({ revokeSessions: 300 });
   });
 
   it('are for who is signed in', async () => {

@@ -55,7 +55,7 @@ const Session = builder.prismaObject('Session', {
 builder.queryFields((t) => ({
   sessions: t.field({
     type: [Session],
-    description: 'Signed-in devices of the viewer, the last used first.',
+    description: 'Signed-in devices of the viewer, the last used first: 200 at most.',
     resolve(_root, _args, context) {
       const viewer = requireViewer(context);
       return context.loaders.run((cancellation) => context.services.sessions.list(viewer, cancellation));

@@ -53,6 +53,9 @@ export interface SessionServiceOptions {
   logger: Logger;
 }
 
+/** Nobody has as many devices: a client that signs in each time it starts leaves more sessions than anybody reads. */
+const SESSIONS_SHOWN = 200;
+
 export type SessionService = ReturnType<typeof createSessionService>;
 
 export function createSessionService(options: SessionServiceOptions) {
@@ -190,7 +193,7 @@ export function createSessionService(options: SessionServiceOptions) {
     },
 
     list: (viewer: Viewer, cancellation?: Cancellation): Promise<SessionRow[]> =>
-      store.listByUser(viewer.userId, cancellation),
+      store.listByUser(viewer.userId, SESSIONS_SHOWN, cancellation),
 
     async logout(viewer: Viewer): Promise<void> {
       liveSessions.ended(await store.delete(viewer.userId, { id: viewer.sessionId }));

@@ -62,10 +62,11 @@ export function createSessionStore(prisma: PrismaClient, query: CancellableQuery
         FROM session WHERE id = ANY(${[...ids]}::uuid[]) AND expires_at > now()`;
     },
 
-    listByUser(userId: string, cancellation?: Cancellation): Promise<SessionRow[]> {
+    /** The last used, in this order. */
+    listByUser(userId: string, limit: number, cancellation?: Cancellation): Promise<SessionRow[]> {
       return query.until(cancellation)`
         SELECT ${COLUMNS} FROM session WHERE user_id = ${userId}::uuid AND expires_at > now()
-        ORDER BY last_used_at DESC, id DESC`;
+        ORDER BY last_used_at DESC, id DESC LIMIT ${limit}`;
     },
 
     /**
