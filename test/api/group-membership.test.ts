@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backend, startCluster } from '../support/cluster.ts';
 import type { Cluster } from '../support/cluster.ts';
@@ -41,6 +42,14 @@ const UpdateChat = graphql(/* GraphQL */ `
 const DeleteChat = graphql(/* GraphQL */ `
   mutation DeleteChat($chatId: ID!) {
     deleteChat(chatId: $chatId)
+  }
+`);
+
+const MarkRead = graphql(/* GraphQL */ `
+  mutation MarkReadByStranger($chatId: ID!, $seq: Int!) {
+    markRead(chatId: $chatId, seq: $seq) {
+      id
+    }
   }
 `);
 
@@ -227,6 +236,30 @@ describe('who may do what in a group', () => {
   it.each(actNames)('%s: an id that is none is the input’s fault', async (name) => {
     const field = name === 'updateChat' ? 'input.chatId' : 'chatId';
     expect(await refusal(acts[name].attempt(owner, { id: 'harbour' }))).toEqual(badInput(field));
+  });
+});
+
+describe.runIf(backend === 'distributed')('who is no member holds up nobody', () => {
+  let group: Group;
+  let holder: pg.Client;
+  beforeAll(async () => {
+    group = await makeGroup();
+    holder = new pg.Client({ connectionString: cluster.databaseUrl! });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT 1 FROM chat WHERE id = $1 FOR NO KEY UPDATE', [group.id]);
+  });
+  afterAll(() => holder?.end());
+
+  // Whoever would take the chat's row waits for it, and is told in the end that it was not to be had.
+  it.each(actNames)('%s: it is said at once that the group is not there', async (name) => {
+    for (const person of [stranger, former])
+      expect(await refusal(acts[name].attempt(person, group))).toEqual(NOT_FOUND);
+  });
+
+  it('markRead: it is said at once that the group is not there', async () => {
+    for (const person of [stranger, former])
+      expect(await refusal(person.client().request(MarkRead, { chatId: group.id, seq: 1 }))).toEqual(NOT_FOUND);
   });
 });
 

@@ -145,11 +145,14 @@ export function createChatStore(query: CancellableQuery) {
 
     /**
      * Takes the chat's row until the transaction ends, and answers it as the member finds it behind the lock; null
-     * when there is no such chat or no such member.
+     * when there is no such chat or no such member. Whoever is none takes nothing: nobody waits for strangers.
      */
     async lockForMember(db: Db, chatId: string, userId: string): Promise<MemberView | null> {
-      await this.lock(db, [chatId]);
-      return this.findForMember(chatId, userId, db);
+      const locked = await db.$queryRaw<unknown[]>`
+        SELECT 1 FROM chat WHERE id = ${chatId}::uuid
+          AND EXISTS (SELECT 1 FROM chat_member WHERE chat_id = ${chatId}::uuid AND user_id = ${userId}::uuid)
+        FOR NO KEY UPDATE`;
+      return locked.length > 0 ? this.findForMember(chatId, userId, db) : null;
     },
 
     async lock(db: Db, chatIds: readonly string[]): Promise<void> {

@@ -4,6 +4,7 @@ import type { ChatRole, PrismaClient } from '../../generated/prisma/client.ts';
 import { toPage } from '../../persistence/paging.ts';
 import type { Page, PageRequest } from '../../persistence/paging.ts';
 import type { CancellableQuery } from '../../persistence/query.ts';
+import { inTransaction } from '../../persistence/transaction.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Range, UserHead } from '../../realtime/source.ts';
 import type { UserProfile } from '../users/user-store.ts';
@@ -98,9 +99,14 @@ export function createMessageStore(prisma: PrismaClient, query: CancellableQuery
      */
     async markRead(chatId: string, userId: string, seq: number): Promise<ReadMark | null> {
       // Two statements, so that the second sees what was committed while the first waited for the chat's row.
-      const [, rows] = await prisma.$transaction([
-        prisma.$queryRaw`SELECT 1 FROM chat WHERE id = ${chatId}::uuid FOR NO KEY UPDATE`,
-        prisma.$queryRaw<Array<HeadColumns & { moved: boolean; userRevision: number | null; ticked: number }>>`
+      const rows = await inTransaction(prisma, async ({ db }) => {
+        const locked = await db.$queryRaw<unknown[]>`
+          SELECT 1 FROM chat WHERE id = ${chatId}::uuid
+            AND EXISTS (SELECT 1 FROM chat_member WHERE chat_id = ${chatId}::uuid AND user_id = ${userId}::uuid)
+          FOR NO KEY UPDATE`;
+        // A stranger takes nothing: nobody waits for one.
+        if (locked.length === 0) return [];
+        return db.$queryRaw<Array<HeadColumns & { moved: boolean; userRevision: number | null; ticked: number }>>`
           WITH target AS (
             SELECT least(${seq}::int, c.last_seq) AS seq FROM chat c
             JOIN chat_member me ON me.chat_id = c.id AND me.user_id = ${userId}::uuid
@@ -123,8 +129,8 @@ export function createMessageStore(prisma: PrismaClient, query: CancellableQuery
             (SELECT n FROM ticks) AS ticked, c.last_seq AS "headLastSeq",
             c.revision + (SELECT n FROM ticks) AS "headRevision", c.members_revision AS "headMembersRevision"
           FROM chat c JOIN chat_member cm ON cm.chat_id = c.id AND cm.user_id = ${userId}::uuid
-          WHERE c.id = ${chatId}::uuid`,
-      ]);
+          WHERE c.id = ${chatId}::uuid`;
+      });
       const row = rows[0];
       if (!row) return null;
       if (!row.moved || row.userRevision === null) return { moved: null };
