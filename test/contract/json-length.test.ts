@@ -13,8 +13,8 @@ afterAll(() => engine?.close());
 
 const NUMBERS = [
   ...[0, 1, 12.5, 123_456_789_012_345_680_000, 0.000_001, 1e20],
-  ...[1e21, 1.5e21, 1.234_567_890_123_456_7e22, 1e308, Number.MAX_VALUE],
-  ...[1e-7, 1.5e-7, 1.234_567_890_123_456_7e-10, 1e-308, Number.MIN_VALUE],
+  ...[1e21, 1.5e21, Number('1.2345678901234567e22'), 1e308, Number.MAX_VALUE],
+  ...[1e-7, 1.5e-7, Number('1.2345678901234567e-10'), 1e-308, Number.MIN_VALUE],
 ];
 
 it.each([...NUMBERS, ...NUMBERS.map((number) => -number)])('counts %d as long as jsonb writes it', async (number) => {
