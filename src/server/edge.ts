@@ -12,7 +12,7 @@ import type { SecuredResponse } from './secured-response.ts';
 export const MAX_BODY_BYTES = 100 * 1024;
 /** In how many pieces a body may come: chunks, or what the network brings at a time. Each costs the same, however small. */
 const MAX_PIECES = 5_000;
-/** Of a body that was refused; as many pieces of it as of one that is taken. */
+/** Of a body that nobody reads; as many pieces of it as of one that is taken. */
 const MAX_DRAINED_BYTES = 16 * 1024 ** 2;
 
 /** What anybody may have written into a log, in characters. */
@@ -71,10 +71,14 @@ export function sendRefusal(response: ServerResponse, { status, code, message, h
   response.writeHead(status, { 'content-type': type, 'content-length': body.length, ...headers });
   response.write(body);
   finished(response.req, { writable: false }, () => response.end());
-  drain(response.req);
+  drainBody(response.req);
 }
 
-function drain(request: IncomingMessage): void {
+/**
+ * Of what nobody reads. Node would do so by itself once the answer has left, as long as a request may take, and chunks of
+ * one byte would keep it busy all that time.
+ */
+export function drainBody(request: IncomingMessage): void {
   let size = 0;
   let pieces = 0;
   request.on('data', (chunk: Buffer) => {

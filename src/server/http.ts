@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import type { Metrics, RequestOutcome } from '../metrics/metrics.ts';
 import {
   checkHead,
+  drainBody,
   EVENT_STREAM,
   namesOneHost,
   originForm,
@@ -81,6 +82,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
   // Of expectations there is but that one: RFC 9110, section 10.1.1.
   const refuseExpectation = oneAtATime((request, response: SecuredResponse) => {
     presetForTls(request, response);
+    drainBody(request);
     response.writeHead(417).end();
   });
   server.on('checkExpectation', refuseExpectation);
@@ -108,6 +110,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
     request.url = originForm(request.url);
     const path = request.url.split('?', 1)[0];
     presetForTls(request, response);
+    if (path !== GRAPHQL_PATH || request.method !== 'POST') drainBody(request);
     if (options.health.handle(path, request, response)) return;
     if (path === GRAPHQL_PATH) {
       await handleGraphQL(request, response);

@@ -607,6 +607,20 @@ describe('a body that is too large', () => {
     await within(wire.closed, 10_000, 'the end of the connection');
   });
 
+  it.each([
+    ['a probe', 'GET /livez', 200],
+    ['a preflight', 'OPTIONS /graphql', 204],
+    ['a path where nothing is', 'POST /nope', 404],
+    ['what expects the impossible', 'POST /graphql', 417],
+  ])('nor is it with %s', async (_name, what, status) => {
+    const wire = await openWire(cluster.node(0));
+    const expectation = status === 417 ? 'Expect: the-impossible\r\n' : '';
+    wire.write(`${what} HTTP/1.1\r\nHost: x\r\n${expectation}Transfer-Encoding: chunked\r\n\r\n`);
+    await wire.sees(`HTTP/1.1 ${status} `);
+    wire.write('1\r\nx\r\n'.repeat(20_000));
+    await within(wire.closed, 10_000, 'the end of the connection');
+  });
+
   /** Each of them one chunk of HTTP. */
   const inPieces = (body: string, bytesEach: number) => {
     const pieces = body.match(new RegExp(`.{1,${bytesEach}}`, 'g'))!;
