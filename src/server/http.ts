@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
 import type { Metrics, RequestOutcome } from '../metrics/metrics.ts';
+import { BoundedRequest } from './bounded-request.ts';
 import {
   checkHead,
   drainBody,
@@ -65,6 +66,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
   const take = oneAtATime(answer);
   const server = createServer(
     {
+      IncomingMessage: BoundedRequest,
       ServerResponse: SecuredResponse,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,

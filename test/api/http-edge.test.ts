@@ -129,6 +129,26 @@ describe('requests that come at once', () => {
     expect(text.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200']);
   });
 
+  it('end it, too, when the body of one that waits comes in too many pieces', async () => {
+    const wire = await openStream();
+    wire.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n${'1\r\n \r\n'.repeat(2_000)}`);
+    const text = await within(wire.closed, 10_000, 'the end of the connection');
+    expect(text.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200']);
+  });
+
+  it('may have large bodies, in as many pieces as the network makes', async () => {
+    const slow = JSON.stringify({
+      query: `mutation { login(input: { email: "${ann.email}", password: "wrong harbour" }) { accessToken } }`,
+    });
+    const body = `${' '.repeat(99 * 1024)}${ask('large')}`.match(/.{1,1000}/g)!;
+    const chunks = body.map((piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`).join('');
+    const text = await exchange(
+      cluster.node(0),
+      `${HEAD}Content-Length: ${slow.length}\r\n\r\n${slow}${HEAD}${CLOSE}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`,
+    );
+    expect(text.match(/INVALID_CREDENTIALS|large/g)).toEqual(['INVALID_CREDENTIALS', 'large']);
+  });
+
   it('are not answered for those that come after one that is no HTTP', async () => {
     const text = await exchange(cluster.node(0), `${request('first')}nonsense\r\n\r\n${request('second')}`);
     expect(text).not.toContain('second');
