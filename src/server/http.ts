@@ -158,7 +158,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
       const plain = readPlainPost(request.headers.accept, body);
       if (plain instanceof Refusal) return refuse(response, plain);
       if (plain && (await answerPlainPost(options.graphql, plain, context, response))) return;
-      Object.assign(request, { body: plain ? body : keptBody(body, options.graphql.operations) });
+      Object.assign(request, { body: keptBody(body, options.graphql.operations) });
     }
     // HTTP 1.0 may have none, and Yoga would make one of this machine's address, with which it may be no URL.
     request.headers.host ??= 'localhost';

@@ -52,8 +52,8 @@ export class SecuredResponse<Request extends IncomingMessage = IncomingMessage> 
 const LARGE = 16_000;
 
 function inBytes(written: unknown[]): unknown[] {
-  const [chunk, encoding, ...others] = written;
-  if (typeof chunk !== 'string' || chunk.length < LARGE) return written;
-  const bytes = Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
-  return typeof encoding === 'string' ? [bytes, ...others] : [bytes, encoding, ...others];
+  const [text, encoding, ...others] = written;
+  if (typeof text !== 'string' || text.length < LARGE) return written;
+  const bytes = Buffer.from(text, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
+  return [bytes, encoding, ...others];
 }

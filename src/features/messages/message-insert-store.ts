@@ -92,6 +92,9 @@ const HELD_CHATS_WAITED_FOR = 3;
 /** A repeated send meets the first one at the unique key at most once for each that is in flight. */
 const SEND_ATTEMPTS = 5;
 
+/** With the id that it gets if it is new. */
+type AskedMessage = NewMessage & { id: string };
+
 /** What is asked of one statement: null where there is no such chat or the author is not a member. */
 type Inserted = Map<NewMessage, Sent | null>;
 
@@ -213,6 +216,7 @@ async function insertOne(query: Query, message: NewMessage): Promise<Sent | null
   return row ? toSent(row, message) : null;
 }
 
+/** The hash of a message that is new is not read back. */
 type SentColumns = MessageRow & HeadColumns & Pick<Sent, 'isNew' | 'sentHash'>;
 
 /** What `insertMany` answers of each message. Of one that is new only what the database has made of it. */
@@ -235,7 +239,7 @@ interface InsertedColumns extends HeadColumns {
 async function insertMany(query: Query, messages: NewMessage[], lock: Prisma.Sql): Promise<Inserted> {
   const repetitions = [...groupBy(messages, toRepetitionKey).values()];
   const ids = newIds(repetitions.length);
-  const asked = repetitions.map(([first], nth) => ({ ...first!, id: ids[nth]! }));
+  const asked: AskedMessage[] = repetitions.map(([first], nth) => ({ ...first!, id: ids[nth]! }));
   const rows = await query<InsertedColumns>`
     WITH asked AS MATERIALIZED (
       SELECT a.* FROM ${unnestMessages(asked)} CROSS JOIN LATERAL (
@@ -288,7 +292,7 @@ async function insertMany(query: Query, messages: NewMessage[], lock: Prisma.Sql
   return inserted;
 }
 
-function toInserted(row: InsertedColumns, asked: NewMessage & { id: string }): Sent | null {
+function toInserted(row: InsertedColumns, asked: AskedMessage): Sent | null {
   const { seq, extraData, createdAt, standing } = row;
   const { id, chatId, authorId, type, body, clientId, sentHash } = asked;
   const head = toHead(chatId, row);
@@ -322,7 +326,7 @@ function sentKey(row: string): Prisma.Sql {
   return Prisma.sql`(${chatId}::text || ${authorId}::text || ${clientId}) COLLATE "C"`;
 }
 
-function unnestMessages(messages: Array<NewMessage & { id: string }>): Prisma.Sql {
+function unnestMessages(messages: AskedMessage[]): Prisma.Sql {
   return Prisma.sql`unnest(${messages.map((m) => m.id)}::uuid[], ${messages.map((m) => m.chatId)}::uuid[],
     ${messages.map((m) => m.authorId)}::uuid[], ${messages.map((m) => m.type)}::text[],
     ${messages.map((m) => m.body)}::text[], ${messages.map((m) => toJson(m.extraData))}::text[],

@@ -8,7 +8,7 @@ import { inTransaction } from '../../persistence/transaction.ts';
 import type { Db } from '../../persistence/transaction.ts';
 import type { ChatHead, Range, UserHead } from '../../realtime/source.ts';
 import type { UserProfile } from '../users/user-store.ts';
-import { createMessageInsert, HEAD, MESSAGE, BARE_MESSAGE, toHead, toJson, toWritten } from './message-insert-store.ts';
+import { BARE_MESSAGE, createMessageInsert, HEAD, MESSAGE, toHead, toJson, toWritten } from './message-insert-store.ts';
 import type { HeadColumns, MessageRow, Written } from './message-insert-store.ts';
 
 export type { MessageRow };
