@@ -264,6 +264,8 @@ describe('isRead', () => {
     expect(await isRead(fromAnn, ann, bob, cleo)).toBe(false);
     await markRead(cleo, chat, 1);
     expect(await isRead(fromAnn, ann, bob, cleo)).toBe(true);
+    // In a page, too, though who has written it has marked nothing.
+    expect((await readHistory(cleo, chat)).map((message) => message.isRead)).toEqual([true, false]);
     await markRead(cleo, chat, 2);
     expect(await isRead(fromBob, ann, bob, cleo)).toBe(false);
     await markRead(ann, chat, 2);
