@@ -78,7 +78,8 @@ describe.runIf(backend === 'distributed')('somebody who asks for everything at o
 
   const waitingForRows = async () => {
     const rows = await cluster.sql(
-      "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%chat%'",
+      `SELECT count(*)::int AS count FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%chat%'`,
     );
     return rows[0]!['count'];
   };
