@@ -37,9 +37,9 @@ const ANSWERS_AT_ONCE = 1_000;
  */
 export class Batch<Key, By extends { person: string }, Value> {
   readonly #options: BatchOptions<Key, By, Value>;
-  readonly #waiting = new Map<string, Array<Waiting<Key, By, Value>>>();
+  #waiting = new Map<string, Array<Waiting<Key, By, Value>>>();
   /** What of that each has asked for, by its name. */
-  readonly #standing = new Map<By, Map<string, Waiting<Key, By, Value>>>();
+  #standing = new Map<By, Map<string, Waiting<Key, By, Value>>>();
   #isScheduled = false;
 
   constructor(options: BatchOptions<Key, By, Value>) {
@@ -71,19 +71,22 @@ export class Batch<Key, By extends { person: string }, Value> {
     });
   };
 
-  /** Of those who have room. */
+  /**
+   * Of those who have room. What stays is put into a new Map: in one through which thousands pass, tables that it has
+   * outgrown keep what they held from the quick collection of garbage.
+   */
   #take(): Array<Waiting<Key, By, Value>> {
     const { shares, maxAsks } = this.#options;
     const taken: Array<Waiting<Key, By, Value>> = [];
+    const left = new Map<string, Array<Waiting<Key, By, Value>>>();
     for (const [person, asks] of this.#waiting) {
-      if (taken.length === maxAsks) break;
       if (shares.isFull(person)) shares.onRoom(person, this.#schedule);
-      else {
-        taken.push(...asks.splice(0, maxAsks - taken.length));
-        if (asks.length === 0) this.#waiting.delete(person);
-      }
+      else taken.push(...asks.splice(0, maxAsks - taken.length));
+      if (asks.length > 0) left.set(person, asks);
     }
-    for (const ask of taken) this.#forget(ask);
+    this.#waiting = left;
+    if (left.size === 0) this.#standing = new Map();
+    else for (const ask of taken) this.#forget(ask);
     return taken;
   }
 

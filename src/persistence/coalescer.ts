@@ -35,7 +35,7 @@ interface Waiting<Entry, Result> extends Job<Entry, Result> {
  */
 export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, Result>) {
   const { keyOf, run, limit, aloneMs, maxBatchSize, answerWithinMs } = options;
-  const waiting = new Map<string, Array<Waiting<Entry, Result>>>();
+  let waiting = new Map<string, Array<Waiting<Entry, Result>>>();
   let waitingEntries = 0;
   /** How many of a key's entries are under way. */
   const underWay = new Map<string, number>();
@@ -59,20 +59,29 @@ export function createCoalescer<Entry, Result>(options: CoalescerOptions<Entry, 
     void doBatch(batch);
   }
 
+  /**
+   * What stays is put into a new Map: in one through which thousands pass, tables that it has outgrown keep what they
+   * held, whole requests, from the quick collection of garbage.
+   */
   function takeBatch() {
     const batch: Array<Waiting<Entry, Result>> = [];
+    const left: typeof waiting = new Map();
+    const behind: typeof waiting = new Map();
     for (const [key, entries] of waiting) {
-      if (batch.length === maxBatchSize) break;
-      if (underWay.has(key)) continue;
+      if (batch.length === maxBatchSize || underWay.has(key)) {
+        left.set(key, entries);
+        continue;
+      }
       const wanted = entries.filter(({ isRefused }) => !isRefused);
       const taken = wanted.splice(0, maxBatchSize - batch.length);
-      waiting.delete(key);
       waitingEntries -= entries.length - wanted.length;
       if (taken.length > 0) underWay.set(key, taken.length);
       // Behind the other keys, so that a busy one does not keep them waiting.
-      if (wanted.length > 0) waiting.set(key, wanted);
+      if (wanted.length > 0) behind.set(key, wanted);
       batch.push(...taken);
     }
+    for (const [key, entries] of behind) left.set(key, entries);
+    waiting = left;
     return batch;
   }
 

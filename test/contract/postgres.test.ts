@@ -1,11 +1,7 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { createLogger } from '../../src/logger.ts';
 import { openDatabase } from '../../src/persistence/open-database.ts';
-
-const run = promisify(execFile);
+import { runScript } from '../support/script.ts';
 
 it('A connection to PostgreSQL plans what comes again only once', async () => {
   const database = await openDatabase({
@@ -25,23 +21,15 @@ it('A connection to PostgreSQL plans what comes again only once', async () => {
   }
 });
 
-/*
- * In processes of their own: what else a worker has run, and how a test's errors find their sources, change what V8
- * keeps.
- */
-async function runScript(name: string, ...args: string[]): Promise<string> {
-  const script = fileURLToPath(new URL(name, import.meta.url));
-  const { stdout } = await run(process.execPath, ['--expose-gc', '--import', 'tsx', script, ...args]);
-  return stdout;
-}
-
 it.each([[], [JSON.stringify({ isCancelled: false })]])(
   'What a statement found goes with the quick collection: %s',
   async (...until) => {
-    expect(await runScript('statement-garbage.ts', ...until)).toBe('gone\n');
+    expect(await runScript(new URL('statement-garbage.ts', import.meta.url), ...until)).toBe('gone\n');
   },
 );
 
 it.each(['connect', 'query'])('A connection that comes too late keeps nobody who asked for it: %s', async (method) => {
-  expect(await runScript('late-connection.ts', method)).toBe('timeout exceeded when trying to connect\nforgotten\n');
+  expect(await runScript(new URL('late-connection.ts', import.meta.url), method)).toBe(
+    'timeout exceeded when trying to connect\nforgotten\n',
+  );
 });
