@@ -24,7 +24,7 @@ export function createRedisBroker({ urls, prefix, logger }: RedisBrokerOptions):
   const deliver = createDelivery(logger);
   let away = false;
   /** By channel, until the end of this round of the event loop. */
-  const gathered = new Map<string, Hint>();
+  let gathered = new Map<string, Hint>();
   let inFlight = 0;
   let closed = false;
 
@@ -66,16 +66,20 @@ export function createRedisBroker({ urls, prefix, logger }: RedisBrokerOptions):
     },
   });
 
-  /** In one write: what shares a commit is announced at once. */
+  /**
+   * In one write: what shares a commit is announced at once. Not by a pipeline of ioredis, whose `length` is an accessor
+   * of each: V8 puts those among what is old, and from there the whole of it is kept from the quick collection of garbage.
+   */
   function publishGathered(): void {
-    const hints = [...gathered];
-    gathered.clear();
+    const hints = gathered;
+    gathered = new Map();
     if (!publisher.isUp()) return;
-    const pipeline = publisher.client.pipeline();
-    for (const [channel, hint] of hints) pipeline.publish(channel, JSON.stringify(hint));
-    inFlight += hints.length;
-    const done = (): void => void (inFlight -= hints.length);
-    pipeline.exec().then(done, done);
+    const { client } = publisher;
+    const answered = (): void => void (inFlight -= 1);
+    inFlight += hints.size;
+    client.stream.cork();
+    for (const [channel, hint] of hints) client.publish(channel, JSON.stringify(hint)).then(answered, answered);
+    client.stream.uncork();
   }
 
   return {

@@ -5,6 +5,7 @@ import { createRedisBroker } from '../../src/realtime/redis-broker.ts';
 import { createKeptLog, INFO, listen, listenReady, WARN } from '../support/brokers.ts';
 import { startPrivateRedis } from '../support/redis.ts';
 import type { PrivateRedis } from '../support/redis.ts';
+import { runScript } from '../support/script.ts';
 import { whyNoRedis } from '../support/servers.ts';
 import { eventually } from '../support/wait.ts';
 
@@ -292,4 +293,8 @@ test('with the nodes of a cluster, moves on when one dies', { timeout: 60_000 },
   }
   await broker.close();
   await second.remove();
+});
+
+test('What it takes to send hints goes with the quick collection of garbage', async () => {
+  expect(await runScript(new URL('hint-garbage.ts', import.meta.url), redis.url)).toBe('gone\n');
 });
