@@ -9,34 +9,36 @@ export interface DocumentCache {
 const OVERHEAD = 200;
 
 /**
- * Parsed documents by their text; the ones that were not asked for longest make room. Bounded by the length of the
- * texts and not by their number, since a parsed document takes some hundred times the memory of its text.
+ * Parsed documents by their text, in two generations: the younger one has what was asked for since it began; once that
+ * is half of what may be kept, the older one makes room. So a document that comes again is found, and nothing is written.
+ * Bounded by the length of the texts and not by their number, since a parsed document takes some hundred times the memory
+ * of its text.
  */
 export function createDocumentCache(maxCharacters: number): DocumentCache {
-  // In the order of their last use.
-  const documents = new Map<string, DocumentNode>();
+  let younger = new Map<string, DocumentNode>();
+  let older = younger;
+  /** Of the younger one. */
   let characters = 0;
 
-  function remove(text: string): void {
-    if (documents.delete(text)) characters -= text.length + OVERHEAD;
+  function set(text: string, document: DocumentNode): void {
+    const size = text.length + OVERHEAD;
+    if (characters + size > maxCharacters / 2) {
+      older = younger;
+      younger = new Map();
+      characters = 0;
+    }
+    younger.set(text, document);
+    characters += size;
   }
 
   return {
     get(text) {
-      const document = documents.get(text);
-      if (document === undefined) return undefined;
-      documents.delete(text);
-      documents.set(text, document);
+      const known = younger.get(text);
+      if (known) return known;
+      const document = older.get(text);
+      if (document) set(text, document);
       return document;
     },
-    set(text, document) {
-      remove(text);
-      documents.set(text, document);
-      characters += text.length + OVERHEAD;
-      for (const oldest of documents.keys()) {
-        if (characters <= maxCharacters) break;
-        remove(oldest);
-      }
-    },
+    set,
   };
 }
