@@ -8,7 +8,7 @@ import {
   OperationTypeNode,
 } from 'graphql';
 import type { DocumentNode, FieldNode, GraphQLField, GraphQLSchema, SelectionSetNode } from 'graphql';
-import type { GraphQLNamedType, ValueNode, VariableDefinitionNode } from 'graphql';
+import type { GraphQLNamedType, OperationDefinitionNode, ValueNode, VariableDefinitionNode } from 'graphql';
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from './pagination.ts';
 
 /** Fields that one answer may hold, each counted as often as the pages around it have items. */
@@ -28,15 +28,37 @@ interface Operation {
   variableValues?: Readonly<Record<string, unknown>> | null;
 }
 
+/** They ask for nothing that is too much, whatever their variables are. */
+const modest = new WeakSet<OperationDefinitionNode>();
+
 /** Whether it would answer too much: a page of pages of pages. Sound documents only: it trusts validation. */
-export function isTooExpensive(operation: Operation): boolean {
-  const isOfEvents = getOperationAST(operation.document, operation.operationName)?.operation === SUBSCRIPTION;
-  return measureCost(operation) > (isOfEvents ? MAX_COST_OF_EVENT : MAX_COST);
+export function isTooExpensive({ schema, document, operationName, variableValues }: Operation): boolean {
+  const operation = getOperationAST(document, operationName);
+  if (!operation || modest.has(operation)) return false;
+  const max = operation.operation === SUBSCRIPTION ? MAX_COST_OF_EVENT : MAX_COST;
+  if (measureCost(schema, document, operation, () => MAX_PAGE_SIZE) > max)
+    return measureCost(schema, document, operation, (name) => readVariable(name, operation, variableValues)) > max;
+  modest.add(operation);
+  return false;
 }
 
-function measureCost({ schema, document, operationName, variableValues }: Operation): number {
-  const operation = getOperationAST(document, operationName);
-  if (!operation) return 0;
+type Variables = Operation['variableValues'];
+
+function readVariable(name: string, operation: OperationDefinitionNode, variables: Variables): number {
+  const given = variables && Object.hasOwn(variables, name) ? variables[name] : undefined;
+  if (given !== undefined) return Number(given);
+  const isIt = ({ variable }: VariableDefinitionNode) => variable.name.value === name;
+  const preset = operation.variableDefinitions!.find(isIt)?.defaultValue;
+  return preset && 'value' in preset ? Number(preset.value) : 0;
+}
+
+/** @param sizeOf the size of a page that a variable asks for. */
+function measureCost(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  sizeOf: (variable: string) => number,
+): number {
   const fragments = new Map(
     document.definitions.flatMap((node) => (node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node]] : [])),
   );
@@ -72,17 +94,8 @@ function measureCost({ schema, document, operationName, variableValues }: Operat
 
   /** A size that is not allowed is the resolver's to refuse. */
   function pageSize(value: ValueNode): number {
-    const size =
-      value.kind === Kind.VARIABLE ? readVariable(value.name.value) : Number('value' in value && value.value);
+    const size = value.kind === Kind.VARIABLE ? sizeOf(value.name.value) : Number('value' in value && value.value);
     return Number.isFinite(size) ? Math.min(size, MAX_PAGE_SIZE) : 0;
-  }
-
-  function readVariable(name: string): number {
-    const given = variableValues && Object.hasOwn(variableValues, name) ? variableValues[name] : undefined;
-    if (given !== undefined) return Number(given);
-    const isIt = ({ variable }: VariableDefinitionNode) => variable.name.value === name;
-    const preset = operation!.variableDefinitions!.find(isIt)?.defaultValue;
-    return preset && 'value' in preset ? Number(preset.value) : 0;
   }
 
   return costOf(operation.selectionSet, schema.getRootType(operation.operation));
