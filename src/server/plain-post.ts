@@ -107,8 +107,25 @@ export async function answerPlainPost(
     { Response: Answer } as never,
     mediaType,
   ) as never as Answer;
+  await endOfRound();
   response.writeHead(status, [...Object.entries(headers).flat(), 'content-length', Buffer.byteLength(body)]).end(body);
   return true;
+}
+
+/** That is under way. */
+let round: Promise<void> | undefined;
+
+/**
+ * When everything has been read that this round of the event loop found. Answers leave together then: who reads them on
+ * this machine, such as a proxy, is woken once. To be woken for each cost the server as much as such an answer.
+ */
+function endOfRound(): Promise<void> {
+  return (round ??= new Promise((resolve) => {
+    setImmediate(() => {
+      round = undefined;
+      resolve();
+    });
+  }));
 }
 
 /** All that Yoga's answer needs of a Response. */
