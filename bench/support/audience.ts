@@ -113,7 +113,7 @@ export interface Speaker {
 }
 
 /** Several who take turns: a server may allow one of them only so much. */
-export async function gatherSpeakers(port: number, dialect: Dialect, count = 8): Promise<Speaker> {
+export async function gatherSpeakers(port: number, dialect: Dialect, count = 16): Promise<Speaker> {
   const speakers = await Promise.all(Array.from({ length: count }, () => openSpeaker(port, dialect)));
   let turn = 0;
   return {
