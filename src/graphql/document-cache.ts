@@ -16,7 +16,7 @@ const OVERHEAD = 200;
  */
 export function createDocumentCache(maxCharacters: number): DocumentCache {
   let younger = new Map<string, DocumentNode>();
-  let older = younger;
+  let older = new Map<string, DocumentNode>();
   /** Of the younger one. */
   let characters = 0;
 

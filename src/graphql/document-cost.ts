@@ -28,18 +28,17 @@ interface Operation {
   variableValues?: Readonly<Record<string, unknown>> | null;
 }
 
-/** They ask for nothing that is too much, whatever their variables are. */
-const modest = new WeakSet<OperationDefinitionNode>();
+/** Whether they ask for nothing that is too much, whatever their variables are. */
+const modest = new WeakMap<OperationDefinitionNode, boolean>();
 
 /** Whether it would answer too much: a page of pages of pages. Sound documents only: it trusts validation. */
 export function isTooExpensive({ schema, document, operationName, variableValues }: Operation): boolean {
   const operation = getOperationAST(document, operationName);
-  if (!operation || modest.has(operation)) return false;
+  if (!operation) return false;
   const max = operation.operation === SUBSCRIPTION ? MAX_COST_OF_EVENT : MAX_COST;
-  if (measureCost(schema, document, operation, () => MAX_PAGE_SIZE) > max)
-    return measureCost(schema, document, operation, (name) => readVariable(name, operation, variableValues)) > max;
-  modest.add(operation);
-  return false;
+  const costs = (sizeOf: (variable: string) => number) => measureCost(schema, document, operation, sizeOf);
+  if (!modest.has(operation)) modest.set(operation, costs(() => MAX_PAGE_SIZE) <= max);
+  return !modest.get(operation) && costs((name) => readVariable(name, operation, variableValues)) > max;
 }
 
 type Variables = Operation['variableValues'];

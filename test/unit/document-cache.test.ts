@@ -44,7 +44,7 @@ it('A document that is asked for again stays, however many others come', () => {
   expect(fill(200, 250 * 20, (nth) => (nth < 100 ? [3] : []))).not.toContain(3);
 });
 
-it('A document that takes more than there is room for keeps none beside itself', () => {
+it('A document that takes more than there is room for is found all the same, and those before it make room', () => {
   const cache = createDocumentCache(1_000);
   cache.set(textOf(1), document);
   cache.set('x'.repeat(5_000), document);

@@ -1,18 +1,19 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { buildSchema, parse } from 'graphql';
-import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { isTooExpensive } from '../../src/graphql/document-cost.ts';
 
 const schema = buildSchema(readFileSync('schema.graphql', 'utf8'));
-/** Within the limit, and beyond it, by what the sizes of its pages are. */
-const PAGES = (depth: number, field: string) =>
+/** Pages within pages. */
+const pages = (depth: number, field: string) =>
   Array.from({ length: depth }).reduce<string>(
     (inner, _, nth) => `messages(last: $${'abc'[nth]}) { edges { node { id chat { ${inner} } } } }`,
     field,
   );
+/** Within the limit or beyond it, by what the sizes of their pages are; the first never beyond. */
 const texts = [1, 2, 3].map(
-  (depth) => `query ($chat: ID!, $a: Int, $b: Int = 60, $c: Int) { chat(id: $chat) { ${PAGES(depth, 'title')} } }`,
+  (depth) => `query ($chat: ID!, $a: Int, $b: Int = 60, $c: Int) { chat(id: $chat) { ${pages(depth, 'title')} } }`,
 );
 const size = fc.oneof(fc.integer({ min: -5, max: 200 }), fc.constant(null));
 const variables = fc.record({ chat: fc.constant('x'), a: size, b: size, c: size }, { requiredKeys: ['chat'] });

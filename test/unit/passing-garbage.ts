@@ -1,11 +1,13 @@
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { Batch } from '../../src/features/batch.ts';
 import { Shares } from '../../src/features/shares.ts';
+import { stringCursors, toConnection } from '../../src/graphql/pagination.ts';
 import { createCoalescer } from '../../src/persistence/coalescer.ts';
 import { sayWhetherGone } from '../support/garbage.ts';
 
 /*
- * Says of what the argument names whether thousands that pass through it go with the quick collection of garbage.
+ * Says of what the argument names whether thousands that pass through it, or are held by it, go with the quick collection
+ * of garbage.
  */
 
 const TIMES = 2_000;
@@ -17,14 +19,15 @@ interface Passing {
   weight: unknown[];
 }
 
+const NUMBERS = stringCursors<number>('number', String, Number);
+
 const make = (nth: number): Passing => ({
   nth,
   person: `person ${nth}`,
   weight: Array.from({ length: BYTES / 8 }, () => nth),
 });
 
-/** So many are under way at a time, as where people wait for their answers. */
-const passers: Record<string, () => (passing: Passing) => Promise<unknown>> = {
+const passers: Record<string, () => (passing: Passing) => unknown> = {
   coalescer: () =>
     createCoalescer<Passing, number>({
       keyOf: ({ person }) => person,
@@ -46,9 +49,12 @@ const passers: Record<string, () => (passing: Passing) => Promise<unknown>> = {
     });
     return (passing) => batch.load('the same', passing);
   },
+  connection: () => (passing) =>
+    toConnection({ items: [passing], hasNextPage: false, hasPreviousPage: false }, ({ nth }) => nth, NUMBERS),
 };
 
 const pass = passers[process.argv[2]!]!();
+/** So many are under way at a time, as where people wait for their answers. */
 const AT_ONCE = 20;
 await sayWhetherGone(
   () =>
