@@ -20,7 +20,8 @@ export const fanOut: Scenario = {
     const contestants = sizes.flatMap((listeners) => contestantsFor(stage, listeners));
     const comparisons = sizes.flatMap((listeners): Comparison[] => [
       ...compare(fanOutTitle(listeners, 1), 'bare ws', 0.95),
-      ...compare(fanOutTitle(listeners, 1), 'stock wiring', 4),
+      // Which executes for everybody before it writes to anybody: from its first delivery to its last is half the work.
+      ...compare(fanOutTitle(listeners, 1), 'stock wiring', 4, 'deliveries/s'),
       ...compare(fanOutTitle(listeners, 4), 'bare ws', 2),
       ...compare(fanOutTitle(listeners, 4), 'stock wiring'),
       ...compare(fanOutTitle(listeners, 1), 'Socket.IO'),
@@ -33,18 +34,25 @@ export const fanOut: Scenario = {
         'last of a message; `deliveries/s` from the moment when it was sent, which for Parley holds the whole mutation ' +
         'and its commit to the disk, and for the others nothing of the kind. Processor time is that of the server, and ' +
         'hardly depends on what else the machine does; `send apart` is that less what the same sends cost Parley in a chat ' +
-        'to which nobody listens; `busy` is its share of one processor.',
+        'to which nobody listens; `busy` is its share of one processor. The stock wiring executes for everybody before it ' +
+        'writes to anybody, so its `fan-out/s` is but half of its work, and the target beside it is for `deliveries/s`.',
       samples: await measureInTurn(contestants, stage),
       comparisons,
     };
   },
 };
 
-function compare(title: string, to: string, atLeast?: number): Comparison[] {
+/** @param rate which of the two the target is for. */
+function compare(title: string, to: string, atLeast?: number, rate = 'fan-out/s'): Comparison[] {
   const target = atLeast === undefined ? {} : { atLeast };
   return [
-    { case: title, figure: 'fan-out/s', of: 'Parley', to, ...target },
-    { case: title, figure: 'deliveries/s', of: 'Parley', to },
+    ...['fan-out/s', 'deliveries/s'].map((figure): Comparison => ({
+      case: title,
+      figure,
+      of: 'Parley',
+      to,
+      ...(figure === rate && target),
+    })),
     { case: title, figure: 'CPU µs/delivery', of: 'Parley', to, lessIsBetter: true },
     { case: title, figure: 'send apart', of: 'Parley', to, lessIsBetter: true, ...target },
   ];

@@ -6,6 +6,8 @@ import type { Tail } from './tail.ts';
 
 /** Where a subscriber is handed answers that were made for many. */
 export interface Outlet {
+  /** Whether what came before has been taken. */
+  isFree(): boolean;
   /** At once, in their order. False: what came before has not been taken, and nothing was handed over. */
   push(answers: readonly string[]): boolean;
 }
@@ -165,26 +167,40 @@ export class Lane<Message> {
 
   /** Hands some of the round what they lack. True: there are no more. */
   #handOut(round: Iterator<Listener<Message>>, pieces: Pieces<Message>): boolean {
+    const { ready, isOver } = this.#findReady(round, pieces);
     let taken = 0;
-    let handed = 0;
-    let step = round.next();
-    for (; !step.done; step = round.next()) {
-      const listener = step.value;
+    for (const listener of ready) {
       const piece = listener.waitsInLane ? pieces.behind(listener.position) : null;
       if (!piece) continue;
       try {
-        if (this.#options.mayHear(listener) && listener.outlet?.push(piece.answers)) {
+        if (listener.outlet!.push(piece.answers)) {
           listener.position = piece.upTo;
           taken += piece.answers.length;
         } else this.#sendAway(listener);
       } catch (error) {
         listener.cursor.fail(error);
       }
-      handed += 1;
-      if (handed === HANDED_IN_A_TURN) break;
     }
     this.#options.metrics.delivered('shared', taken);
-    return step.done === true;
+    return isOver;
+  }
+
+  /**
+   * Of those who lack something, some who can be handed it. What is known of each of thousands lies anywhere in memory, and
+   * to fetch it costs as much as the rest: before anything is written, the processor fetches that of several at a time.
+   */
+  #findReady(round: Iterator<Listener<Message>>, pieces: Pieces<Message>) {
+    const ready: Array<Listener<Message>> = [];
+    let seen = 0;
+    for (let step = round.next(); !step.done; step = round.next()) {
+      const listener = step.value;
+      if (!listener.waitsInLane || !pieces.behind(listener.position)) continue;
+      if (this.#options.mayHear(listener) && listener.outlet?.isFree()) ready.push(listener);
+      else this.#sendAway(listener);
+      seen += 1;
+      if (seen === HANDED_IN_A_TURN) return { ready, isOver: false };
+    }
+    return { ready, isOver: true };
   }
 
   #sendAway(listener: Listener<Message>): void {

@@ -41,9 +41,13 @@ export function createInlet(): Inlet {
     tell();
   }
 
+  const isFree = () => wake !== undefined;
+
   return {
+    isFree,
+
     push(answers) {
-      if (!wake) return false;
+      if (!isFree()) return false;
       pushed.push(...answers);
       tell();
       return true;

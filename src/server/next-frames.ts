@@ -4,6 +4,7 @@ import type { Outlet } from '../realtime/lane.ts';
 export type Written = 'refused' | 'done' | 'waiting';
 
 export interface FrameSink {
+  isFree(): boolean;
   push(frames: Buffer): Written;
 }
 
@@ -41,18 +42,25 @@ export class NextFrames {
 class FrameOutlet implements Outlet {
   readonly #frames: NextFrames;
   readonly #sink: FrameSink;
-  readonly #id: Buffer;
+  /** Its bytes in JSON, each a character: a Buffer would be two objects and a place elsewhere. */
+  readonly #id: string;
 
   constructor(frames: NextFrames, id: string, sink: FrameSink) {
     this.#frames = frames;
     this.#sink = sink;
-    this.#id = Buffer.from(JSON.stringify(id).slice(1, -1));
+    this.#id = Buffer.from(JSON.stringify(id).slice(1, -1)).toString('latin1');
+  }
+
+  /** Reads what `push` will read, so that it is at hand by then. No id is empty. */
+  isFree(): boolean {
+    return this.#id.length > 0 && this.#sink.isFree();
   }
 
   push(answers: readonly string[]): boolean {
     const id = this.#id;
     const template = this.#frames.findTemplate(answers, id.length);
-    for (const at of template.idsAt) template.bytes.set(id, at);
+    for (const at of template.idsAt)
+      for (let nth = 0; nth < id.length; nth += 1) template.bytes[at + nth] = id.charCodeAt(nth);
     const written = this.#sink.push(template.bytes);
     // The bytes are still to be read: the next id goes into others.
     if (written === 'waiting') template.bytes = Buffer.from(template.bytes);

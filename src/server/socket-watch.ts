@@ -66,10 +66,15 @@ export class WatchedSocket implements FrameSink {
     });
   }
 
+  /** Whether the network has taken what came before, and the socket takes more. */
+  isFree(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN && this.#stream.writableLength === 0;
+  }
+
   /** Writes whole frames, all at once. Refuses while the network has not taken what came before. */
   push(frames: Buffer): Written {
+    if (!this.isFree()) return 'refused';
     const stream = this.#stream;
-    if (this.#socket.readyState !== this.#socket.OPEN || stream.writableLength > 0) return 'refused';
     stream.write(frames);
     if (stream.writableLength === 0) return 'done';
     this.#sending();

@@ -31,8 +31,14 @@ function createSource() {
 
 function setUp() {
   const { source, say } = createSource();
-  const { push, join } = createInlet();
-  const stream = join(source);
+  const inlet = createInlet();
+  const stream = inlet.join(source);
+  const push = (answers: string[]) => {
+    const isFree = inlet.isFree();
+    const isTaken = inlet.push(answers);
+    expect(isTaken).toBe(isFree);
+    return isTaken;
+  };
   const read = async () => {
     const { value, done } = await stream.next();
     return done ? 'the end' : (value.stringify?.() ?? JSON.stringify(value));

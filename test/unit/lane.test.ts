@@ -38,7 +38,8 @@ function setUp(breathe = createBreather(Infinity)) {
     }: { key?: string; kind?: FeedKind; after?: number; head?: ChatHead } = {},
   ) {
     const heard: Heard[] = [];
-    const reader = { isFull: false, breaks: false };
+    /** `fillsUp`: another subscription on the same socket is handed something first. */
+    const reader = { isFull: false, fillsUp: false, breaks: false, onPush: (): unknown => undefined };
     const cursor = feeds.follow({
       userId,
       kind,
@@ -52,10 +53,13 @@ function setUp(breathe = createBreather(Infinity)) {
           return state.answer(String(message.seq));
         },
         outlet: {
+          isFree: () => !reader.isFull,
           push(answers) {
+            reader.onPush();
             if (reader.breaks) throw new Error('broken');
-            if (!reader.isFull) heard.push([...answers]);
-            return !reader.isFull;
+            const isTaken = !reader.isFull && !reader.fillsUp;
+            if (isTaken) heard.push([...answers]);
+            return isTaken;
           },
         },
       },
@@ -168,19 +172,22 @@ describe('whoever', () => {
     for (const [after, { heard }] of joining.entries()) expect(heard.flat()).toEqual(['1', '2', '3', '4'].slice(after));
   });
 
-  it('has not taken the last piece goes on by their own position, and comes back', async () => {
-    const { listen, say } = setUp();
-    const [brisk, slow] = [listen('ann'), listen('bob')];
-    await turn();
-    slow.reader.isFull = true;
-    say();
-    await turn();
-    slow.reader.isFull = false;
-    say();
-    await turn();
-    expect(slow.heard).toEqual(['1', ['2']]);
-    expect(brisk.heard).toEqual([['1'], ['2']]);
-  });
+  it.each(['isFull', 'fillsUp'] as const)(
+    'has not taken the last piece (%s) reads for themself, and comes back',
+    async (why) => {
+      const { listen, say } = setUp();
+      const [brisk, slow] = [listen('ann'), listen('bob')];
+      await turn();
+      slow.reader[why] = true;
+      say();
+      await turn();
+      slow.reader[why] = false;
+      say();
+      await turn();
+      expect(slow.heard).toEqual(['1', ['2']]);
+      expect(brisk.heard).toEqual([['1'], ['2']]);
+    },
+  );
 
   it('breaks ends alone', async () => {
     const { listen, say } = setUp();
@@ -191,6 +198,16 @@ describe('whoever', () => {
     await turn();
     expect(await broken.ended).toMatchObject({ message: 'broken' });
     expect([whole.heard, last.heard]).toEqual([[['1']], [['1']]]);
+  });
+
+  it('leaves while another is handed something is given nothing any more', async () => {
+    const { listen, say } = setUp();
+    const [handed, leaving] = [listen('ann'), listen('bob')];
+    await turn();
+    handed.reader.onPush = leaving.leave;
+    say();
+    await turn();
+    expect([handed.heard, leaving.heard]).toEqual([[['1']], []]);
   });
 
   it('leaves is given nothing any more, and the last one leaves nothing behind', async () => {

@@ -28,7 +28,7 @@ function written(frames: NextFrames, id: string, answers: readonly string[], how
     kept = how === 'waiting' ? bytes : Buffer.from(bytes);
     return how;
   };
-  expect(frames.outlet(id, { push }).push(answers)).toBe(how !== 'refused');
+  expect(frames.outlet(id, { isFree: () => true, push }).push(answers)).toBe(how !== 'refused');
   return kept;
 }
 

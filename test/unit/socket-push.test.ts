@@ -15,6 +15,7 @@ async function setUp() {
   const watch = createSocketWatch(pino({ level: 'silent' }));
   const watched = new Promise<{
     socket: WebSocket;
+    isFree: () => boolean;
     push: (answers: string[]) => boolean;
     send: (text: string) => unknown;
   }>((resolve) => {
@@ -24,6 +25,7 @@ async function setUp() {
         const outlet = new NextFrames().outlet('id', watchedSocket);
         resolve({
           socket,
+          isFree: () => outlet.isFree(),
           push: (answers) => outlet.push(answers),
           send: (text) => watchedSocket.send(text),
         });
@@ -60,7 +62,8 @@ describe('what is pushed into a socket', () => {
   });
 
   it('is refused while the peer has not taken what came before, and taken again after that', async () => {
-    const { socket, push, client, received } = await setUp();
+    const { socket, isFree, push, client, received } = await setUp();
+    expect(isFree()).toBe(true);
     client.pause();
     const answer = (nth: number) => `${nth}${' '.repeat(64 * 1024)}`;
     let taken = 0;
@@ -68,9 +71,10 @@ describe('what is pushed into a socket', () => {
     while (push([answer(taken)])) taken += 1;
     expect(taken).toBeLessThan(1_000);
     expect(socket.bufferedAmount).toBeLessThan(2 * 64 * 1024);
-    expect(push([answer(taken)])).toBe(false);
+    expect([isFree(), push([answer(taken)])]).toEqual([false, false]);
     client.resume();
-    await eventually(() => expect(push([answer(taken)])).toBe(true));
+    await eventually(() => expect(isFree()).toBe(true));
+    expect(push([answer(taken)])).toBe(true);
     await eventually(() => expect(received).toHaveLength(taken + 1));
     expect(numbers(received)).toEqual(Array.from({ length: taken + 1 }, (_, nth) => nth));
   });
@@ -99,8 +103,8 @@ describe('what is pushed into a socket', () => {
   });
 
   it('is refused once the socket closes', async () => {
-    const { socket, push } = await setUp();
+    const { socket, isFree, push } = await setUp();
     socket.close(1012);
-    expect(push(['1'])).toBe(false);
+    expect([isFree(), push(['1'])]).toEqual([false, false]);
   });
 });
