@@ -32,8 +32,10 @@ export function originForm(target = '/'): string {
 export function namesOneHost({ headers, rawHeaders }: IncomingMessage): boolean {
   if (headers.host === undefined) return true;
   // Node keeps the first, and a proxy may have looked at another. Names and values by turns.
-  const names = rawHeaders.filter((text, at) => at % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host');
-  return names.length === 1 && isHost(headers.host);
+  let named = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    if (rawHeaders[at]!.length === 4 && rawHeaders[at]!.toLowerCase() === 'host') named += 1;
+  return named === 1 && isHost(headers.host);
 }
 
 /** With or without a port, and nothing else that a URL has. */

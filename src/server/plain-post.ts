@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { OutgoingHttpHeader, ServerResponse } from 'node:http';
 import { getOperationAST, OperationTypeNode } from 'graphql';
 import type { ExecutionResult } from 'graphql';
 import { processRegularResult } from 'graphql-yoga';
@@ -108,7 +108,9 @@ export async function answerPlainPost(
     mediaType,
   ) as never as Answer;
   await endOfRound();
-  response.writeHead(status, [...Object.entries(headers).flat(), 'content-length', Buffer.byteLength(body)]).end(body);
+  const list: OutgoingHttpHeader[] = ['content-length', Buffer.byteLength(body)];
+  for (const name in headers) list.push(name, headers[name]!);
+  response.writeHead(status, list).end(body);
   return true;
 }
 

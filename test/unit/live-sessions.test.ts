@@ -12,7 +12,7 @@ describe('the sessions that live', () => {
       confirm: vi.fn<SessionStore['confirm']>(async () => {}),
     };
     const claims = { userId: 'ann', sessionId: 'phone', generation: 2, expiresAt: Infinity };
-    const accessTokens = { verify: async () => claims };
+    const accessTokens = { recall: () => null, verify: async () => claims };
     const sessions = createLiveSessions(store as unknown as SessionStore, accessTokens as unknown as AccessTokens);
     const viewers = await Promise.all(Array.from({ length: 50 }, () => sessions.authenticate('token')));
     expect(viewers).toHaveLength(50);
@@ -27,7 +27,7 @@ describe('the sessions that live', () => {
       .mockRejectedValueOnce(new Error('the database is away'));
     const store = { findLiveStates: async () => [{ id: 'phone', userId: 'ann', confirmedGeneration: 1 }], confirm };
     const claims = { userId: 'ann', sessionId: 'phone', generation: 2, expiresAt: Infinity };
-    const accessTokens = { verify: async () => claims };
+    const accessTokens = { recall: () => null, verify: async () => claims };
     const sessions = createLiveSessions(store as unknown as SessionStore, accessTokens as unknown as AccessTokens);
     await expect(sessions.authenticate('token')).rejects.toThrow('the database is away');
     await expect(sessions.authenticate('token')).resolves.toMatchObject({ userId: 'ann' });

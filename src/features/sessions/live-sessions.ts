@@ -38,10 +38,15 @@ export function createLiveSessions(store: SessionStore, accessTokens: AccessToke
     { cache: false, maxBatchSize: 1_000 },
   );
 
-  async function find(sessionId: string): Promise<SessionState | null> {
+  function recall(sessionId: string): SessionState | null {
     const belief = believed.get(sessionId);
+    return belief && belief.until > performance.now() ? belief.state : null;
+  }
+
+  async function find(sessionId: string): Promise<SessionState | null> {
+    const recalled = recall(sessionId);
+    if (recalled) return recalled;
     const now = performance.now();
-    if (belief && belief.until > now) return belief.state;
     const state = await loader.load(sessionId);
     if (state) remember(state, now);
     else believed.delete(sessionId);
@@ -60,7 +65,6 @@ export function createLiveSessions(store: SessionStore, accessTokens: AccessToke
 
   /** The access token has been seen: its generation of tokens arrived, and those before it are over. */
   async function confirm(session: SessionState, generation: number): Promise<void> {
-    if (session.confirmedGeneration >= generation) return;
     const key = `${session.id} ${generation}`;
     let confirmation = confirming.get(key);
     if (!confirmation) {
@@ -75,10 +79,11 @@ export function createLiveSessions(store: SessionStore, accessTokens: AccessToke
     find,
 
     async authenticate(token) {
-      const claims = await accessTokens.verify(token);
-      const session = await find(claims.sessionId);
+      // Mostly all is known, and there is nothing to wait for.
+      const claims = accessTokens.recall(token) ?? (await accessTokens.verify(token));
+      const session = recall(claims.sessionId) ?? (await find(claims.sessionId));
       if (!session || session.userId !== claims.userId) throw new UnauthenticatedError('SESSION_REVOKED');
-      await confirm(session, claims.generation);
+      if (session.confirmedGeneration < claims.generation) await confirm(session, claims.generation);
       return { userId: claims.userId, sessionId: claims.sessionId, expiresAt: claims.expiresAt };
     },
 
