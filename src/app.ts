@@ -124,7 +124,7 @@ export async function startApp(config: Config, logger: Logger): Promise<App> {
   ): Context {
     return {
       viewer,
-      selves: new Set(viewer ? [viewer.userId] : []),
+      selves: viewer ? [viewer.userId] : [],
       requestId,
       client,
       deadline,

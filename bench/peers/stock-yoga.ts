@@ -39,7 +39,7 @@ const yoga = createYoga({
     const deadline = new Deadline(() => false);
     return {
       viewer,
-      selves: new Set(viewer ? [viewer.userId] : []),
+      selves: viewer ? [viewer.userId] : [],
       requestId: uuidv7(),
       client: { address: '', userAgent: request.headers.get('user-agent') },
       services,

@@ -82,7 +82,8 @@ export function createLoaders(
   { fairness = createFairness(Infinity), run = (read) => read(), limits = LIMITS }: LoadersOptions = {},
 ): (asker?: Asker) => Loaders {
   const batches = createBatches(services, fairness.shares, run);
-  return (asker) => new Loaders({ services, batches, fairness, run, limits }, asker);
+  const sources: Sources = { services, batches, fairness, run, limits };
+  return (asker) => new Loaders(sources, asker);
 }
 
 type Batches = ReturnType<typeof createBatches>;

@@ -20,7 +20,7 @@ export interface Context {
   /** Null: nobody is signed in. */
   viewer: Viewer | null;
   /** Who may see their own private fields in this answer: the viewer, and whoever signs in by it. */
-  selves: Set<string>;
+  selves: string[];
   requestId: string;
   client: Client;
   /** Until when the operation is waited for, where it is no subscription. */

@@ -201,7 +201,7 @@ export function accepts(accept: string | null | undefined, mediaTypes: readonly 
  */
 export function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
   return new Promise((resolve, reject) => {
-    let body: Buffer = Buffer.alloc(0);
+    let body = NOTHING;
     let size = 0;
     let pieces = 0;
 
@@ -210,13 +210,18 @@ export function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
       if (size + chunk.length > MAX_BODY_BYTES) return stop(tooLarge());
       if (pieces > MAX_PIECES)
         return stop(new Refusal(400, 'BAD_REQUEST', `A request body comes in at most ${MAX_PIECES} pieces.`));
-      if (size + chunk.length > body.length) body = grown(body, size + chunk.length);
-      size += chunk.copy(body, size);
+      // Mostly it is all of it.
+      if (size === 0) body = chunk;
+      else {
+        if (size + chunk.length > body.length) body = grown(body, size + chunk.length);
+        chunk.copy(body, size);
+      }
+      size += chunk.length;
     }
 
     function stop(refusal: Refusal): void {
       request.off('data', take);
-      body = Buffer.alloc(0);
+      body = NOTHING;
       resolve(refusal);
     }
 
@@ -230,6 +235,8 @@ export function readBody(request: IncomingMessage): Promise<Buffer | Refusal> {
     request.on('data', take).on('end', finish).on('error', reject);
   });
 }
+
+const NOTHING: Buffer = Buffer.alloc(0);
 
 /** Of a request that was read. */
 function ignore(): void {}

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Logger } from '../logger.ts';
@@ -22,6 +21,7 @@ import { keptBody } from './kept-body.ts';
 import { answerClientError } from './last-answer.ts';
 import { oneAtATime } from './pipelining.ts';
 import { answerPlainPost, readPlainPost } from './plain-post.ts';
+import { createRequestIds } from './request-ids.ts';
 import { SecuredResponse } from './secured-response.ts';
 import { strictTransport } from './security-headers.ts';
 import type { WebApp } from './web-app.ts';
@@ -64,6 +64,7 @@ const JWKS_MAX_AGE_S = 300;
 export function createHttpServer(options: HttpServerOptions): Server {
   const { metrics } = options;
   const take = oneAtATime(answer);
+  const nextRequestId = createRequestIds();
   const server = createServer(
     {
       IncomingMessage: BoundedRequest,
@@ -146,7 +147,7 @@ export function createHttpServer(options: HttpServerOptions): Server {
     const refusal = isPage ? null : checkHead(request);
     if (refusal) return refuse(response, refusal);
     if (isPage) return sendGraphiQL(response);
-    const requestId = randomUUID();
+    const requestId = nextRequestId();
     response.preset('x-request-id', requestId);
     const context = { requestId, createContext: options.createContext(request, response, requestId) };
     if (request.method === 'POST') {

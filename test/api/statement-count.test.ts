@@ -143,7 +143,7 @@ describe.runIf(backend === 'distributed')('the number of statements', () => {
     run = async (viewer, document, variables) => {
       const contextValue: Context = {
         viewer: { userId: viewer.id, sessionId: uuidv7(), expiresAt: Date.now() + 60_000 },
-        selves: new Set([viewer.id]),
+        selves: [viewer.id],
         requestId: 'counted',
         client: { address: '', userAgent: null },
         deadline: new Deadline(() => false),

@@ -122,7 +122,7 @@ describe('a field that is not marked and reads the viewer', () => {
     copied: (_said, _args, context) => ({ ...context }).viewer?.userId ?? null,
     async late(_said, _args, context) {
       await Promise.resolve();
-      return context.selves.has('x') ? 'x' : null;
+      return context.selves.includes('x') ? 'x' : null;
     },
   };
   const said = inSchema.getType('Said');

@@ -27,7 +27,7 @@ WebSocket. Each refresh token works once.`,
       type: User,
       description: 'Who signed in.',
       resolve(payload, _args, { selves }) {
-        selves.add(payload.user.id);
+        selves.push(payload.user.id);
         return payload.user;
       },
     }),

@@ -17,7 +17,7 @@ export const User = builder.objectRef<UserProfile>('User').implement({
       nullable: true,
       description: 'Visible to the user themself only; null for everybody else.',
       resolve(user, _args, { selves, loaders }) {
-        if (!selves.has(user.id)) return null;
+        if (!selves.includes(user.id)) return null;
         return user.email === undefined ? readWhole(user, loaders, 'email') : user.email;
       },
     }),
