@@ -195,8 +195,12 @@ export class Lane<Message> {
     for (let step = round.next(); !step.done; step = round.next()) {
       const listener = step.value;
       if (!listener.waitsInLane || !pieces.behind(listener.position)) continue;
-      if (this.#options.mayHear(listener) && listener.outlet?.isFree()) ready.push(listener);
-      else this.#sendAway(listener);
+      try {
+        if (this.#options.mayHear(listener) && listener.outlet?.isFree()) ready.push(listener);
+        else this.#sendAway(listener);
+      } catch (error) {
+        listener.cursor.fail(error);
+      }
       seen += 1;
       if (seen === HANDED_IN_A_TURN) return { ready, isOver: false };
     }

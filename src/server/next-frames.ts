@@ -4,6 +4,7 @@ import type { Outlet } from '../realtime/lane.ts';
 export type Written = 'refused' | 'done' | 'waiting';
 
 export interface FrameSink {
+  /** Whether it would not refuse. */
   isFree(): boolean;
   push(frames: Buffer): Written;
 }

@@ -39,7 +39,7 @@ function setUp(breathe = createBreather(Infinity)) {
   ) {
     const heard: Heard[] = [];
     /** `fillsUp`: another subscription on the same socket is handed something first. */
-    const reader = { isFull: false, fillsUp: false, breaks: false, onPush: (): unknown => undefined };
+    const reader = { isFull: false, fillsUp: false, breaks: '', onPush: (): unknown => undefined };
     const cursor = feeds.follow({
       userId,
       kind,
@@ -53,10 +53,13 @@ function setUp(breathe = createBreather(Infinity)) {
           return state.answer(String(message.seq));
         },
         outlet: {
-          isFree: () => !reader.isFull,
+          isFree() {
+            if (reader.breaks === 'isFree') throw new Error('broken');
+            return !reader.isFull;
+          },
           push(answers) {
             reader.onPush();
-            if (reader.breaks) throw new Error('broken');
+            if (reader.breaks === 'push') throw new Error('broken');
             const isTaken = !reader.isFull && !reader.fillsUp;
             if (isTaken) heard.push([...answers]);
             return isTaken;
@@ -189,11 +192,11 @@ describe('whoever', () => {
     },
   );
 
-  it('breaks ends alone', async () => {
+  it.each(['isFree', 'push'])('breaks (%s) ends alone', async (where) => {
     const { listen, say } = setUp();
     const [whole, broken, last] = [listen('ann'), listen('bob'), listen('ann')];
     await turn();
-    broken.reader.breaks = true;
+    broken.reader.breaks = where;
     say();
     await turn();
     expect(await broken.ended).toMatchObject({ message: 'broken' });

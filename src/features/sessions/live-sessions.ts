@@ -43,9 +43,7 @@ export function createLiveSessions(store: SessionStore, accessTokens: AccessToke
     return belief && belief.until > performance.now() ? belief.state : null;
   }
 
-  async function find(sessionId: string): Promise<SessionState | null> {
-    const recalled = recall(sessionId);
-    if (recalled) return recalled;
+  async function ask(sessionId: string): Promise<SessionState | null> {
     const now = performance.now();
     const state = await loader.load(sessionId);
     if (state) remember(state, now);
@@ -76,12 +74,12 @@ export function createLiveSessions(store: SessionStore, accessTokens: AccessToke
   }
 
   return {
-    find,
+    find: async (sessionId) => recall(sessionId) ?? ask(sessionId),
 
     async authenticate(token) {
       // Mostly all is known, and there is nothing to wait for.
       const claims = accessTokens.recall(token) ?? (await accessTokens.verify(token));
-      const session = recall(claims.sessionId) ?? (await find(claims.sessionId));
+      const session = recall(claims.sessionId) ?? (await ask(claims.sessionId));
       if (!session || session.userId !== claims.userId) throw new UnauthenticatedError('SESSION_REVOKED');
       if (session.confirmedGeneration < claims.generation) await confirm(session, claims.generation);
       return { userId: claims.userId, sessionId: claims.sessionId, expiresAt: claims.expiresAt };
